@@ -1,0 +1,55 @@
+# make book · test · serve · lab · lint · clean · pins.  Everything is installed into .venv.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: book test serve lab lint clean pins browser
+
+book: .venv/installed
+	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
+	@$(BIN)/jupyter-book build -q -n -W --keep-going .
+	@echo "The book is in _build/html; 'make serve' shows it."
+
+test: book browser
+	@echo "Testing the helpers, every notebook (seed $${BOOK_SEED:-1}; the book itself ran with 0) and the built pages."
+	@BOOK_SEED=$${BOOK_SEED:-1} $(BIN)/pytest
+
+serve: book
+	@echo "The book is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lab: .venv/installed
+	@echo "Opening the notebooks in JupyterLab; Ctrl-C here ends it."
+	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+lint: .venv/installed
+	@echo "Looking at code, notebooks, workflows and the citation file; nothing is changed."
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+clean:
+	@echo "Removing what was built. Delete .venv by hand to install anew."
+	@rm -rf _build .pytest_cache .ruff_cache .hypothesis
+
+pins: .venv/installed
+	@echo "Writing requirements.txt from pyproject.toml. The pin of torch has no build label, so that any build of it fits."
+	@$(BIN)/pip-compile -q --all-extras --strip-extras --allow-unsafe --upgrade --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
+	@sed -i.old '/^torch==/s/+.*//' requirements.txt && rm requirements.txt.old
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into .venv; this takes some minutes, once."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+browser: .venv/installed
+	@$(BIN)/python tests/chromium.py > /dev/null 2>&1 || { command -v apt-get > /dev/null \
+	  && echo "Installing Chromium for the tests of the pages." && as=$$([ $$(id -u) = 0 ] || echo sudo -n) \
+	  && $$as apt-get update -qq && $$as apt-get install -qq -y chromium > /dev/null; } || true
+	@$(BIN)/python tests/chromium.py

@@ -1,0 +1,165 @@
+"""The ledger: which claims the book makes, which checks ran for them, and what they measured.
+
+A claim is a `prf:` statement of a result; its label is its id. A check is a record that `helpers.check` left in the
+outputs of an executed notebook. The build stops at a claim without a check and at a check without a claim of the same
+chapter. `{ledger}` is the table of the page it stands on, `{ledger} all` that of the book.
+"""
+
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from docutils.parsers.rst import directives
+from jupyter_cache import get_cache
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+from helpers.check import BROKEN, MIME
+
+RESULTS = {
+    "theorem",
+    "lemma",
+    "proposition",
+    "corollary",
+    "property",
+    "observation",
+    "criterion",
+    "conjecture",
+}
+
+
+class ledger_table(nodes.Element):
+    """Stands for a table until every notebook has run."""
+
+
+class Ledger(SphinxDirective):
+    optional_arguments = 1
+
+    def run(self):
+        whole = bool(self.arguments) and directives.choice(self.arguments[0], ["all"]) == "all"
+        if whole:
+            self.env.ledger_page = self.env.docname
+        return [ledger_table(whole=whole)]
+
+
+def collect(app, doctree):
+    """Keep the records of the notebook that was just read."""
+    path = Path(app.env.doc2path(app.env.docname))
+    if path.suffix == ".ipynb":
+        # Not from jupyter_execute/: what myst-nb writes there has no outputs when they came from its cache.
+        cache = get_cache(app.env.mystnb_config.execution_cache_path)
+        _, notebook = cache.merge_match_into_notebook(nbformat.read(path, as_version=4))
+        outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+        records(app.env)[app.env.docname] = [o["data"][MIME] for o in outputs if MIME in o.get("data", {})]
+
+
+def records(env):
+    """{docname: its checks, in the order they ran}."""
+    if not hasattr(env, "ledger_records"):
+        env.ledger_records = {}
+    return env.ledger_records
+
+
+def claims(env, docname):
+    """The ids of the results that a page states, in order."""
+    stated = getattr(env, "proof_list", {}).items()
+    return [label for label, proof in stated if proof["docname"] == docname and proof["realtype"] in RESULTS]
+
+
+def verify(app, env):
+    """Stop unless claims and checks match; return the pages that show the whole book's records."""
+    problems = []
+    for docname in sorted(env.found_docs):
+        stated, ran = claims(env, docname), records(env).get(docname, [])
+        sound = {record["id"] for record in ran if record["kind"] != BROKEN}
+        problems += [f"{docname}: claim '{id}' has no check" for id in stated if id not in sound]
+        problems += [f"{docname}: check '{id}' has no claim" for id in sorted({r["id"] for r in ran} - set(stated))]
+    if problems:  # raised here, before the environment is saved, so that the next build looks again
+        raise ExtensionError("the ledger does not balance:\n  " + "\n  ".join(problems))
+    return [env.ledger_page] if hasattr(env, "ledger_page") else []
+
+
+def resolve(app, doctree, docname):
+    """Put a badge into each claim and a table for each `{ledger}`."""
+    env = app.env
+    by_id = {id: [r for r in records(env).get(docname, []) if r["id"] == id] for id in claims(env, docname)}
+    for node in doctree.findall(nodes.Element):
+        if "proof" in node.get("classes", []) and node["ids"] and node["ids"][0] in by_id:
+            node.append(badge(app, docname, node["ids"][0], by_id[node["ids"][0]]))
+    for node in list(doctree.findall(ledger_table)):
+        pages = env.toctree_includes.get(env.config.root_doc, []) if node["whole"] else [docname]
+        node.replace_self([part for page in pages for part in chapter(app, docname, page, node["whole"])])
+
+
+def badge(app, docname, id, checks):
+    sound = [c for c in checks if c["kind"] != BROKEN]
+    kinds = ", ".join(dict.fromkeys(c["kind"] for c in sound))
+    text = f"✓ {len(sound)} check{'s' * (len(sound) > 1)} ran, {kinds}"
+    text += "; a broken variant goes red" * (len(checks) > len(sound))
+    paragraph = nodes.paragraph("", text, classes=["badge-ledger"])
+    if hasattr(app.env, "ledger_page"):
+        paragraph += nodes.Text(" · ")
+        paragraph += link(app, docname, app.env.ledger_page, f"ledger-{id}", "ledger")
+    return paragraph
+
+
+def chapter(app, docname, page, whole):
+    """A heading (on the page of the whole book) and the table of one chapter; nothing where it makes no claim."""
+    stated, ran = claims(app.env, page), records(app.env).get(page, [])
+    if not stated:
+        return []
+    rows = [[text(head) for head in ("Claim", "Kind", "Measured", "Allowed", "dtype")]]
+    for id in stated:
+        for i, r in enumerate([r for r in ran if r["id"] == id]):
+            claim = nodes.paragraph("", "", link(app, docname, page, id, id))
+            if whole and i == 0:
+                claim["ids"].append(f"ledger-{id}")
+            measured, allowed = r["seen"], "–"
+            if r["tolerance"] is not None:
+                measured, allowed = r["seen"].replace(">", "≤").split(" ≤ ", 1)
+                if r["kind"] == BROKEN:
+                    bound, _, what = allowed.partition(": ")
+                    measured, allowed = f"{measured}: {what}", f"must exceed {bound}"
+            rows.append([claim, text(r["kind"]), text(measured), text(allowed), text(r["dtype"] or "–")])
+    broken = sum(r["kind"] == BROKEN for r in ran)
+    summary = f"{len(stated)} claims; {len(ran) - broken} checks, all passed; {broken} broken variants, all caught."
+    heading = [nodes.rubric("", "", link(app, docname, page, "", app.env.titles[page].astext()))] if whole else []
+    return [*heading, text(summary), table(rows)]
+
+
+def table(rows):
+    """A docutils table; the first row is its head."""
+    group = nodes.tgroup("", *[nodes.colspec(colwidth=1) for _ in rows[0]], cols=len(rows[0]))
+    made = [nodes.row("", *[nodes.entry("", cell) for cell in row]) for row in rows]
+    group += [nodes.thead("", made[0]), nodes.tbody("", *made[1:])]
+    return nodes.table("", group, classes=["ledger"])
+
+
+def text(words):
+    return nodes.paragraph("", words)
+
+
+def link(app, here, there, anchor, words):
+    uri = app.builder.get_relative_uri(here, there) + (f"#{anchor}" if anchor else "")
+    return nodes.reference("", words, internal=True, refuri=uri)
+
+
+def purge(app, env, docname):
+    records(env).pop(docname, None)
+
+
+def merge(app, env, docnames, other):
+    records(env).update({d: r for d, r in records(other).items() if d in docnames})
+    if hasattr(other, "ledger_page"):
+        env.ledger_page = other.ledger_page
+
+
+def setup(app):
+    app.add_node(ledger_table)
+    app.add_directive("ledger", Ledger)
+    app.connect("doctree-read", collect)
+    app.connect("env-purge-doc", purge)
+    app.connect("env-merge-info", merge)
+    app.connect("env-updated", verify)
+    app.connect("doctree-resolved", resolve)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,226 @@
+"""Figures that a reader can move: live widgets with a kernel, native sliders over rendered frames without one."""
+
+import html
+import io
+import itertools
+import json
+import math
+import re
+import string
+import unicodedata
+import zlib
+
+import ipywidgets
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
+INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
+_ids = itertools.count(1)
+
+
+def show(fig, *, alt):
+    """A still figure with its text alternative; the last expression of a cell.
+
+    Args:
+        fig: a matplotlib Figure; it is closed, so that it is not shown twice.
+        alt: what the figure shows, in plain words without TeX, for readers who do not see it.
+
+    Raises:
+        TypeError, ValueError: `fig` is not a Figure, or `alt` is empty or holds TeX.
+    """
+    return Still(_picture(fig, _alt(alt)))
+
+
+def explore(draw, *, alt, **grid):
+    """A figure with one slider for each parameter; the last expression of a cell.
+
+    With a kernel the sliders call `draw`; in the built page they switch between frames rendered beforehand.
+
+    Args:
+        draw: called as `draw(**params)`; returns a new matplotlib Figure, always of one size.
+        alt: what a frame shows: a text with the parameters in braces, as in "weights at step {t}", or a function of
+            the parameters that returns one. No two frames may have the same.
+        **grid: one to three parameters, each a list of two or more different numbers or strings. Greek letters may
+            be spelled: `tau` is labelled τ.
+
+    Raises:
+        TypeError, ValueError: an argument that is not so, named; frames that would exceed `BUDGET` bytes.
+    """
+    if not callable(draw):
+        raise TypeError(f"draw is {type(draw).__name__}; it must be a function that returns a matplotlib Figure")
+    if not 1 <= len(grid) <= 3:
+        raise ValueError(f"grid has {len(grid)} parameters; it must have 1 to 3 (for a still figure use show)")
+    grid = {name: _values(name, values) for name, values in grid.items()}
+    return Explorer(draw, _template(alt, grid), grid)
+
+
+class Still:
+    """A picture as HTML."""
+
+    def __init__(self, picture):
+        self.html = f'<figure class="explore">{picture}</figure>'
+
+    def _repr_html_(self):
+        return self.html
+
+    def __repr__(self):
+        return "figure: " + html.unescape(re.search('aria-label="([^"]*)"', self.html)[1])
+
+
+class Explorer:
+    """Sliders over a figure, as a live widget and as a page without a kernel: see `explore`."""
+
+    def __init__(self, draw, alt, grid):
+        points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        alts = [alt(**point) for point in points]
+        if len(set(alts)) < len(alts):
+            twice = next(a for a in alts if alts.count(a) > 1)
+            raise ValueError(f"alt says {twice!r} of more than one frame; name every parameter in it")
+
+        def frame(point):
+            fig = draw(**point)
+            return _picture(fig, alt(**point))
+
+        # Two frames tell what the rest will cost, before the time is spent on them.
+        first, last = frame(points[0]), frame(points[-1])
+        one, two = len(zlib.compress(first.encode())), len(zlib.compress((first + last).encode()))
+        _afford(one + (len(points) - 1) * (two - one), len(points))
+        middle = [frame(point) for point in tqdm(points[1:-1], desc="frames", leave=False)]
+        self.frames = [first, *middle, last]
+        self.html = _page(self.frames, grid)
+        _afford(len(zlib.compress(self.html.encode())), len(points))
+        self.widget = _live(frame, first, grid)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return self.widget._repr_mimebundle_() | {"text/html": self.html, "text/plain": repr(self)}
+
+    def __repr__(self):
+        return f"explorer with {len(self.frames)} frames"
+
+
+def _live(frame, first, grid):
+    """The ipywidgets form: a kernel draws each frame anew."""
+    picture = ipywidgets.HTML(first)
+    sliders = {
+        name: ipywidgets.SelectionSlider(options=[(_text(v), v) for v in values], description=_label(name))
+        for name, values in grid.items()
+    }
+
+    def redraw(_):
+        picture.value = frame({name: slider.value for name, slider in sliders.items()})
+
+    for slider in sliders.values():
+        slider.observe(redraw, "value")
+    return ipywidgets.VBox([picture, *sliders.values()])
+
+
+_SCRIPT = """(()=>{const root=document.getElementById("ID"),sliders=[...root.querySelectorAll("input")],
+frames=JSON.parse(root.querySelector("script[type='application/json']").textContent),
+values=sliders.map(s=>s.dataset.values.split("|"));
+const move=()=>{let n=0;sliders.forEach((s,i)=>{const v=values[i][s.value];n=n*values[i].length+ +s.value;
+s.setAttribute("aria-valuetext",v);s.nextElementSibling.textContent=v});
+root.querySelector(".frame").innerHTML=frames[n]};
+sliders.forEach(s=>s.addEventListener("input",move));move()})()"""
+
+
+def _page(frames, grid):
+    """The form without a kernel: native range inputs that switch between the frames, and no library."""
+    id = f"explore-{next(_ids)}"
+    rows = []
+    for name, values in grid.items():
+        label, texts = html.escape(_label(name)), [_text(v) for v in values]
+        rows.append(
+            f'<div class="explore-row"><label for="{id}-{name}">{label}</label> '
+            f'<input type="range" id="{id}-{name}" min="0" '
+            f'max="{len(values) - 1}" value="0" step="1" autocomplete="off" aria-valuetext="{html.escape(texts[0])}" '
+            f'data-values="{html.escape("|".join(texts))}"> '
+            f'<output for="{id}-{name}">{html.escape(texts[0])}</output></div>'
+        )
+    data = json.dumps(frames, ensure_ascii=False).replace("</", "<\\/")  # no </script> inside a script
+    return (
+        f'<figure class="explore" id="{id}"><div class="frame">{frames[0]}</div>{"".join(rows)}'
+        "<noscript><p>The slider needs JavaScript; this is its first frame.</p></noscript>"
+        f'<script type="application/json">{data}</script><script>{_SCRIPT.replace("ID", id)}</script></figure>'
+    )
+
+
+def _picture(fig, alt):
+    """`fig` as an inline SVG that fits its column and takes the page's text colour; closes `fig`."""
+    if not isinstance(fig, Figure):
+        raise TypeError(
+            f"the figure is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`"
+        )
+    file = io.StringIO()
+    fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    plt.close(fig)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub("<!--.*?-->\n?|<metadata>.*?</metadata>\n?", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # matplotlib numbers its groups alike in every figure of a page
+    svg = re.sub(
+        r'( d="[^"]*")', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg
+    )  # 0.01 pt is finer than any screen
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(
+        r' width="[^"]*"',
+        ' style="display:block;width:100%;max-width:40rem;height:auto"',
+        svg,
+        count=1,
+    )
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}"', 1)
+
+
+def _afford(size, frames):
+    if size > BUDGET:
+        raise ValueError(
+            f"grid has {frames} frames of about {size / frames / 1000:.1f} kB each, {size / 1000:.0f} kB after gzip; "
+            f"it must stay within {BUDGET // 1000} kB: take fewer values or a simpler figure"
+        )
+
+
+def _values(name, values):
+    try:
+        values = [v.item() if getattr(v, "ndim", None) == 0 else v for v in values]
+    except TypeError:
+        raise TypeError(f"{name} is {type(values).__name__}; it must be a list of values for its slider") from None
+    for v in values:
+        if isinstance(v, bool) or not isinstance(v, (int, float, str)):
+            raise TypeError(f"{name} holds {v!r}; it must hold numbers or strings")
+        if (isinstance(v, float) and not math.isfinite(v)) or (isinstance(v, str) and (not v or "|" in v)):
+            raise ValueError(f"{name} holds {v!r}; it must hold finite numbers, or strings without '|'")
+    if len(values) < 2 or len({_text(v) for v in values}) < len(values):
+        raise ValueError(f"{name} is {values}; it must hold two or more values that read differently")
+    return values
+
+
+def _template(alt, grid):
+    """`alt` as a function of the parameters, with each text checked."""
+    if not callable(alt):
+        fields = {field for _, field, _, _ in string.Formatter().parse(_alt(alt)) if field is not None}
+        if fields != set(grid):
+            raise ValueError(f"alt has the fields {sorted(fields)}; it must name each parameter: {sorted(grid)}")
+        template = alt
+        alt = lambda **point: template.format(**point)
+    return lambda **point: _alt(alt(**point))
+
+
+def _alt(alt):
+    if not isinstance(alt, str):
+        raise TypeError(f"alt is {type(alt).__name__}; it must be text that says what the figure shows")
+    if not alt.strip() or re.search(r"[$\\]", alt):
+        raise ValueError(f"alt is {alt!r}; it must say in plain words, without TeX, what the figure shows")
+    return alt
+
+
+def _label(name):
+    """τ for tau; any other name as it is."""
+    try:
+        return unicodedata.lookup(f"GREEK SMALL LETTER {name}")
+    except KeyError:
+        return name.replace("_", " ")
+
+
+def _text(value):
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,126 @@
+"""Attention as a fold over keys: the running-max state (m, y, z), its merge, and causal attention block by block.
+
+After Milakov & Gimelshein (2018), Rabe & Staats (2021) and Dao et al. (2022). Everything runs in the dtype of its
+input, on purpose: the precision of the accumulation is one of the things the book looks at. Autograd passes through.
+"""
+
+import torch
+
+State = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def fold(scores: torch.Tensor, values: torch.Tensor) -> State:
+    """The state of one block: m = max s, y = Σ e^(s − m) v, z = Σ e^(s − m).
+
+    Args:
+        scores: (b,) for one query or (..., n, b) for n, floating point, −inf where a key is masked; b ≥ 1.
+        values: (b, d_v) or (..., b, d_v), of the dtype of `scores`, with the same leading dimensions.
+
+    Returns:
+        m (..., n), y (..., n, d_v), z (..., n); without n for one query. Where all scores of a query are −inf: the
+        neutral state (−inf, 0, 0).
+
+    Raises:
+        TypeError: an argument is not a floating-point tensor, or the dtypes differ.
+        ValueError: shapes do not fit, scores hold NaN or +inf, or values are not finite.
+    """
+    _tensors(scores=scores, values=values)
+    if scores.ndim < 1 or 0 in scores.shape:
+        raise ValueError(f"scores has shape {tuple(scores.shape)}; it must be (b,) or (..., n, b), nothing empty")
+    keys = (*scores.shape[:-2], scores.shape[-1])
+    if tuple(values.shape[:-1]) != keys or values.shape[-1] == 0:
+        raise ValueError(f"values has shape {tuple(values.shape)}; it must be {keys} + (d_v,) with d_v ≥ 1")
+    if torch.isnan(scores).any() or torch.isposinf(scores).any():
+        raise ValueError("scores holds NaN or +inf; it must be finite, or −inf where a key is masked")
+    _finite(values=values)
+    m = scores.amax(-1)
+    p = torch.exp(scores - _base(m)[..., None])  # (..., n, b)
+    return m, p @ values, p.sum(-1)
+
+
+def merge(a: State, b: State) -> State:
+    """The state of two blocks taken together: associative, commutative, with (−inf, 0, 0) as neutral element.
+
+    Args:
+        a, b: states of equal shapes and dtype, as `fold` returns them.
+
+    Raises:
+        TypeError: a state is not three tensors, or the dtypes differ.
+        ValueError: shapes differ.
+    """
+    for name, state in (("a", a), ("b", b)):
+        if not (isinstance(state, tuple) and len(state) == 3):
+            raise TypeError(f"{name} is {type(state).__name__}; it must be the tuple (m, y, z)")
+        _tensors(**dict(zip((f"{name}.m", f"{name}.y", f"{name}.z"), state, strict=True)))
+    shapes = [[tuple(t.shape) for t in state] for state in (a, b)]
+    if shapes[0] != shapes[1] or a[0].dtype != b[0].dtype:
+        raise ValueError(
+            f"b has shapes {shapes[1]} in {b[0].dtype}; they must be those of a, {shapes[0]} in {a[0].dtype}"
+        )
+    m = torch.maximum(a[0], b[0])
+    wa, wb = torch.exp(a[0] - _base(m)), torch.exp(b[0] - _base(m))
+    return m, wa[..., None] * a[1] + wb[..., None] * b[1], wa * a[2] + wb * b[2]
+
+
+def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torch.Tensor:
+    """Causal softmax attention, reading the keys once in blocks; never forms the (L, L) matrix.
+
+    Args:
+        q, k: (..., L, d_k), v: (..., L, d_v), floating point of one dtype, equal leading dimensions, L ≥ 1.
+        block: keys read at a time, ≥ 1. Working memory is O(L · block) for each leading index.
+        scale: multiplies the scores; 1 as in the book's text, 1/√d_k in most models.
+
+    Returns:
+        (..., L, d_v).
+
+    Raises:
+        TypeError, ValueError: an argument that is not so, or holds NaN or infinity.
+    """
+    _tensors(q=q, k=k, v=v)
+    if q.ndim < 2 or 0 in q.shape or k.shape != q.shape:
+        raise ValueError(
+            f"k has shape {tuple(k.shape)} and q {tuple(q.shape)}; both must be (..., L, d_k), nothing empty"
+        )
+    if v.ndim != q.ndim or v.shape[:-1] != q.shape[:-1] or v.shape[-1] == 0:
+        raise ValueError(f"v has shape {tuple(v.shape)}; it must be {tuple(q.shape[:-1])} + (d_v,) with d_v ≥ 1")
+    if isinstance(block, bool) or not isinstance(block, int):
+        raise TypeError(f"block is {block!r}; it must be an integer ≥ 1")
+    if block < 1:
+        raise ValueError(f"block is {block}; it must be an integer ≥ 1")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise TypeError(f"scale is {scale!r}; it must be a finite number")
+    if not abs(scale) < float("inf"):
+        raise ValueError(f"scale is {scale}; it must be a finite number")
+    _finite(q=q, k=k, v=v)
+    i = torch.arange(q.shape[-2], device=q.device)
+    state = None
+    for start in range(0, q.shape[-2], block):
+        j = i[start : start + block]
+        scores = scale * q @ k[..., j, :].mT  # (..., L, b)
+        scores = scores.masked_fill(j > i[:, None], -torch.inf)
+        part = fold(scores, v[..., j, :])
+        state = part if state is None else merge(state, part)
+    _, y, z = state
+    return y / z[..., None]
+
+
+def _base(m):
+    """m, or 0 where nothing is visible yet, so that −inf − m is −inf and not NaN."""
+    return torch.where(torch.isneginf(m), 0, m)
+
+
+def _tensors(**named):
+    dtype = None
+    for name, t in named.items():
+        if not isinstance(t, torch.Tensor) or not t.is_floating_point():
+            what = t.dtype if isinstance(t, torch.Tensor) else type(t).__name__
+            raise TypeError(f"{name} is {what}; it must be a floating-point torch tensor")
+        if dtype not in (None, t.dtype):
+            raise TypeError(f"{name} is {t.dtype}; it must be {dtype}, as the other arguments are")
+        dtype = t.dtype
+
+
+def _finite(**named):
+    for name, t in named.items():
+        if not torch.isfinite(t).all():
+            raise ValueError(f"{name} holds NaN or infinity; it must be finite")
