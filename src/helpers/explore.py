@@ -13,7 +13,7 @@ import zlib
 import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
@@ -153,7 +153,8 @@ def _picture(fig, alt):
             f"the figure is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`"
         )
     file = io.StringIO()
-    fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with plt.rc_context({"svg.hashsalt": "book", "svg.fonttype": "path"}):  # the same bytes and letters everywhere
+        fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     plt.close(fig)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")

@@ -1,0 +1,38 @@
+// What is in view first, as a whole; then a few formulas at a time, so that the page stays responsive.
+const typeset = async () => {
+  await MathJax.startup.promise;
+  const place = new Map();
+  for (const formula of document.querySelectorAll(".math")) {
+    const { top, bottom } = formula.getBoundingClientRect();
+    place.set(formula, bottom > 0 ? top : 1e9);
+  }
+  const formulas = [...place.keys()].sort((a, b) => place.get(a) - place.get(b));
+  let count = formulas.filter((formula) => place.get(formula) < innerHeight).length;
+  while (formulas.length) {
+    const batch = formulas.splice(0, count);
+    await MathJax.typesetPromise(batch);
+    markScrollable(batch);
+    // By now the browser knows which of MathJax's fonts the formulas in view need.
+    await document.fonts.ready;
+    document.documentElement.classList.add("typeset");
+    await new Promise((next) => setTimeout(next));
+    count = 12;
+  }
+};
+
+// A formula wider than the page scrolls in its own box, which the keyboard must reach.
+const markScrollable = (formulas) => {
+  for (const formula of formulas) {
+    const box = formula.querySelector(":scope > mjx-container[display]");
+    if (box) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
+  }
+};
+
+if (window.MathJax) {
+  typeset();
+  addEventListener("resize", () => markScrollable(document.querySelectorAll("div.math")));
+}
+
+// A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
+for (const link of document.querySelectorAll(".admonition-title a"))
+  link.addEventListener("click", (event) => event.stopPropagation());

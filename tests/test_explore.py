@@ -1,0 +1,139 @@
+"""helpers.explore: frames, sliders, alt texts, budget, and refused input. (Moving them in a browser: test_pages.py.)"""
+
+import json
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from helpers import explore as module
+from helpers.explore import explore, show
+
+GRID = {"t": [1, 2, 3], "tau": [0.5, 1.0]}
+
+
+def draw(**params):
+    with plt.style.context("helpers.book"):
+        fig, ax = plt.subplots()
+        ax.plot([0, 1], [0, float(np.sum(list(params.values())))])
+        ax.set_xlabel("$x$")
+    return fig
+
+
+def frames_of(html):
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def test_page_form():
+    html = explore(draw, alt="slope at t {t}, tau {tau}", **GRID).html
+    frames = frames_of(html)
+    assert len(frames) == 6 and len(set(frames)) == 6
+    assert html.count('type="range"') == 2 and ">τ</label>" in html
+    labels = [re.search('aria-label="([^"]*)"', frame)[1] for frame in frames]
+    assert labels == [f"slope at t {t}, tau {tau}" for t in (1, 2, 3) for tau in (0.5, 1.0)]
+    ids, targets = re.findall(r'<input[^>]* id="([^"]+)"', html), re.findall(r'<label for="([^"]+)"', html)
+    assert ids == targets
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', html)  # w3.org names in xmlns are not requests
+
+
+def test_live_form_draws_anew():
+    explorer = explore(draw, alt=lambda t, tau: f"at {t} and {tau}", **GRID)
+    assert set(explorer._repr_mimebundle_()) == {
+        "text/html",
+        "text/plain",
+        "application/vnd.jupyter.widget-view+json",
+    }
+    picture, t, tau = explorer.widget.children
+    assert [t.description, tau.description] == ["t", "τ"]
+    before = picture.value
+    t.value = 3
+    assert picture.value != before and 'aria-label="at 3 and 0.5"' in picture.value
+    frames = frames_of(explorer.html)
+    assert picture.value == frames[4]  # both forms show the same picture
+
+
+def test_figures_are_closed_and_take_the_page_colours():
+    fig = draw(t=1)
+    html = show(fig, alt='a "line" & more')._repr_html_()
+    assert plt.get_fignums() == []
+    assert "currentColor" in html and module.INK not in html
+    assert 'aria-label="a &quot;line&quot; &amp; more"' in html
+    assert repr(show(draw(t=1), alt='a "line"')) == 'figure: a "line"'
+
+
+def test_same_figure_same_bytes():
+    assert show(draw(t=1), alt="a line").html == show(draw(t=1), alt="a line").html
+
+
+@pytest.mark.parametrize(
+    ("grid", "error", "says"),
+    [
+        ({}, ValueError, "1 to 3"),
+        ({name: [1, 2] for name in "abcd"}, ValueError, "1 to 3"),
+        ({"t": [1]}, ValueError, "t is"),
+        ({"t": []}, ValueError, "t is"),
+        ({"t": [1, 1]}, ValueError, "read differently"),
+        ({"t": [1.0000001, 1.0000002]}, ValueError, "read differently"),
+        ({"t": [1, float("nan")]}, ValueError, "t holds nan"),
+        ({"t": [1, None]}, TypeError, "t holds None"),
+        ({"t": [True, False]}, TypeError, "t holds True"),
+        ({"t": 3}, TypeError, "t is int"),
+        ({"t": ["a|b", "c"]}, ValueError, "t holds"),
+    ],
+)
+def test_bad_grids_are_refused(grid, error, says):
+    with pytest.raises(error, match=says):
+        explore(draw, alt=lambda **params: str(params), **grid)
+
+
+@pytest.mark.parametrize(
+    ("alt", "error"),
+    [
+        ("no field", ValueError),
+        ("{t} and {u}", ValueError),
+        ("", ValueError),
+        (r"$\tau$ at {t}", ValueError),
+        (3, TypeError),
+        (lambda t: "always the same", ValueError),
+        (lambda t: None, TypeError),
+    ],
+)
+def test_bad_alt_texts_are_refused(alt, error):
+    with pytest.raises(error, match="alt"):
+        explore(draw, alt=alt, t=[1, 2])
+
+
+def test_bad_draw_is_refused():
+    with pytest.raises(TypeError, match="draw"):
+        explore(None, alt="{t}", t=[1, 2])
+    with pytest.raises(TypeError, match="return fig"):
+        explore(lambda t: None, alt="{t}", t=[1, 2])
+    with pytest.raises(TypeError, match="Figure"):
+        show(plt, alt="words")
+
+
+def test_numpy_and_torch_values_are_numbers():
+    explorer = explore(draw, alt="at {t}", t=np.array([1, 2]))
+    assert "at 2" in explorer.html
+    assert "at 0.5" in explore(draw, alt="at {t:g}", t=torch.tensor([0.5, 1.0])).html
+
+
+def test_too_many_frames_are_refused_before_they_are_drawn():
+    drawn = []
+
+    def noisy(t):
+        drawn.append(t)
+        fig, ax = plt.subplots()
+        ax.plot(np.random.default_rng(t).normal(size=3000))
+        return fig
+
+    with pytest.raises(ValueError, match="grid has 100 frames"):
+        explore(noisy, alt="noise {t}", t=list(range(100)))
+    assert len(drawn) == 2
+
+
+def test_script_cannot_be_ended_by_a_label():
+    html = explore(draw, alt=lambda t: f"at </script> {t}", t=[1, 2]).html
+    assert html.count("</script>") == 2

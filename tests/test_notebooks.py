@@ -1,0 +1,46 @@
+"""The notebooks as committed. (Running them: nbmake, through pyproject.toml.)"""
+
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_no_output_is_committed(notebook):
+    assert not [cell.id for cell in code(notebook) if cell.outputs or cell.execution_count]
+    assert "widgets" not in notebook.metadata
+
+
+def test_one_idea_a_cell(notebook):
+    lines = sorted(len(cell.source.splitlines()) for cell in code(notebook))
+    assert statistics.median(lines) <= 8 and lines[int(0.9 * len(lines))] <= 20 and lines[-1] <= 40
+
+
+def test_a_chapter_is_whole(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    source = "\n".join(cell.source for cell in code(notebook))
+    assert 2000 <= len(text.split()) <= 4000
+    assert 15 <= len(re.findall(r"^\$\$ \(eq-", text, re.MULTILINE)) <= 25
+    exercises, solutions = re.findall(r"\{exercise\}", text), re.findall(r"\{solution-start\}", text)
+    assert len(exercises) == len(solutions) >= 4
+    assert "check.fails(" in source and "explore(" in source
+    assert "```{ledger}" in text
+
+
+def test_cells_are_named_and_never_printed_by_hand(notebook):
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids) and not [id for id in ids if re.fullmatch("[0-9a-f]{8}", id)]
+    assert not [cell.id for cell in code(notebook) if "print(" in cell.source]
