@@ -14,6 +14,7 @@ from conftest import HTML
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
 PAGES = sorted(p.relative_to(HTML).as_posix() for p in HTML.rglob("*.html") if "_static" not in p.parts)
+PAGES.remove("index.html")  # it leads to book/intro.html at once
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
 
@@ -186,7 +187,7 @@ def test_solutions_are_folded_and_open(visit, path):
     for n in range(solutions.count()):
         inside = solutions.nth(n).locator(".math, .cell, p:not(.admonition-title)").first
         assert not inside.is_visible()
-        solutions.nth(n).locator("summary, .admonition-title, button").first.click()
+        solutions.nth(n).locator("button.toggle-button").click()
         assert inside.is_visible()
 
 

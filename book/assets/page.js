@@ -11,7 +11,7 @@ const typeset = async () => {
   while (formulas.length) {
     const batch = formulas.splice(0, count);
     await MathJax.typesetPromise(batch);
-    markScrollable(batch);
+    batch.forEach((formula) => sizes.observe(formula));
     // By now the browser knows which of MathJax's fonts the formulas in view need.
     await document.fonts.ready;
     document.documentElement.classList.add("typeset");
@@ -20,18 +20,16 @@ const typeset = async () => {
   }
 };
 
-// A formula wider than the page scrolls in its own box, which the keyboard must reach.
-const markScrollable = (formulas) => {
-  for (const formula of formulas) {
-    const box = formula.querySelector(":scope > mjx-container[display]");
+// What is wider than its box scrolls in it, and then the keyboard must reach it; boxes are opened and windows resized.
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const box = target.matches("pre") ? target : target.querySelector(":scope > mjx-container[display]");
     if (box) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
   }
-};
+});
+addEventListener("load", () => document.querySelectorAll("article pre").forEach((pre) => sizes.observe(pre)));
 
-if (window.MathJax) {
-  typeset();
-  addEventListener("resize", () => markScrollable(document.querySelectorAll("div.math")));
-}
+if (window.MathJax) typeset();
 
 // A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
 for (const link of document.querySelectorAll(".admonition-title a"))
