@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 book: .venv/installed
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
-	@$(BIN)/jupyter-book build -q -n -W --keep-going .
+	@$(BIN)/jupyter-book build -n -W --keep-going .
 	@echo "The book is in _build/html; 'make serve' shows it."
 
 test: book browser

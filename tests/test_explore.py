@@ -33,6 +33,11 @@ def test_page_form():
     assert html.count('type="range"') == 2 and ">τ</label>" in html
     labels = [re.search('aria-label="([^"]*)"', frame)[1] for frame in frames]
     assert labels == [f"slope at t {t}, tau {tau}" for t in (1, 2, 3) for tau in (0.5, 1.0)]
+    defined, used = (
+        set(re.findall(r'<(?:path|clipPath) id="([^"]+)"', html)),
+        set(re.findall(r"(?:url\(|href=\\?\")#([^)\"\\]+)", html)),
+    )
+    assert used and used <= defined
     ids, targets = re.findall(r'<input[^>]* id="([^"]+)"', html), re.findall(r'<label for="([^"]+)"', html)
     assert ids == targets
     assert not re.search(r'(?:src|href)="(?:https?:)?//', html)  # w3.org names in xmlns are not requests
@@ -50,8 +55,7 @@ def test_live_form_draws_anew():
     before = picture.value
     t.value = 3
     assert picture.value != before and 'aria-label="at 3 and 0.5"' in picture.value
-    frames = frames_of(explorer.html)
-    assert picture.value == frames[4]  # both forms show the same picture
+    assert picture.value == explorer.frames[4]  # both forms show the same picture
 
 
 def test_figures_are_closed_and_take_the_page_colours():

@@ -85,12 +85,12 @@ class Explorer:
 
         # Two frames tell what the rest will cost, before the time is spent on them.
         first, last = frame(points[0]), frame(points[-1])
-        one, two = len(zlib.compress(first.encode())), len(zlib.compress((first + last).encode()))
+        one, two = _size([first]), _size([first, last])
         _afford(one + (len(points) - 1) * (two - one), len(points))
         middle = [frame(point) for point in tqdm(points[1:-1], desc="frames", leave=False)]
         self.frames = [first, *middle, last]
         self.html = _page(self.frames, grid)
-        _afford(len(zlib.compress(self.html.encode())), len(points))
+        _afford(_size(self.frames), len(points))
         self.widget = _live(frame, first, grid)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -127,8 +127,8 @@ sliders.forEach(s=>s.addEventListener("input",move));move()})()"""
 
 def _page(frames, grid):
     """The form without a kernel: native range inputs that switch between the frames, and no library."""
-    id = f"explore-{next(_ids)}"
-    rows = []
+    id, rows = f"explore-{next(_ids)}", []
+    frames, shared = _share(frames)
     for name, values in grid.items():
         label, texts = html.escape(_label(name)), [_text(v) for v in values]
         rows.append(
@@ -140,10 +140,19 @@ def _page(frames, grid):
         )
     data = json.dumps(frames, ensure_ascii=False).replace("</", "<\\/")  # no </script> inside a script
     return (
-        f'<figure class="explore" id="{id}"><div class="frame">{frames[0]}</div>{"".join(rows)}'
+        f'<figure class="explore" id="{id}">{shared}<div class="frame">{frames[0]}</div>{"".join(rows)}'
         "<noscript><p>The slider needs JavaScript; this is its first frame.</p></noscript>"
         f'<script type="application/json">{data}</script><script>{_SCRIPT.replace("ID", id)}</script></figure>'
     )
+
+
+def _share(frames):
+    """The frames without their definitions, and these once for all: letters, markers and clips are most of a frame."""
+    items = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)
+    blocks = re.compile(r"<defs>.*?</defs>\n?", re.DOTALL)
+    defs = {item[2]: item[0] for frame in frames for block in blocks.findall(frame) for item in items.finditer(block)}
+    hidden = 'aria-hidden="true" width="0" height="0" style="position:absolute"'
+    return [blocks.sub("", frame) for frame in frames], f"<svg {hidden}><defs>{''.join(defs.values())}</defs></svg>"
 
 
 def _picture(fig, alt):
@@ -158,7 +167,7 @@ def _picture(fig, alt):
     plt.close(fig)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub("<!--.*?-->\n?|<metadata>.*?</metadata>\n?", "", svg, flags=re.DOTALL)
+    svg = re.sub("<!--.*?-->\n?|<(metadata|style)\\b.*?</\\1>\n?", "", svg, flags=re.DOTALL)  # its style is for "*"
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # matplotlib numbers its groups alike in every figure of a page
     svg = re.sub(
         r'( d="[^"]*")', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg
@@ -170,7 +179,13 @@ def _picture(fig, alt):
         svg,
         count=1,
     )
-    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" stroke-linejoin="round"', 1)
+
+
+def _size(frames):
+    """Bytes of the frames in a page after gzip."""
+    bare, shared = _share(frames)
+    return len(zlib.compress((shared + "".join(bare)).encode()))
 
 
 def _afford(size, frames):

@@ -4,7 +4,10 @@ After Milakov & Gimelshein (2018), Rabe & Staats (2021) and Dao et al. (2022). E
 input, on purpose: the precision of the accumulation is one of the things the book looks at. Autograd passes through.
 """
 
-import torch
+try:
+    import torch
+except ImportError as error:
+    raise ImportError("helpers.streaming needs PyTorch: pip install torch") from error
 
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
