@@ -87,7 +87,16 @@ def test_what_is_not_finite_never_passes(shown, bad):
         ([True], [True], TypeError, "bool"),
         (["1"], [1.0], TypeError, "got has dtype"),
         ([1.0], [None], TypeError, "want has dtype object"),
-        ([[1.0], [1.0, 2.0]], [1.0], ValueError, "got is ragged"),
+        ([[1.0], [1.0, 2.0]], [1.0], TypeError, "got cannot be read as a rectangular"),
+        ([1.0], [1.0, 1.0], ValueError, "broadcast"),
+        ([1, True], [1, 1], TypeError, "bool"),
+        ([2**70, True], [2**70, 1], TypeError, "bool"),
+        ([2**70, 1.5], [2**70, 1.5], TypeError, "has dtype object"),
+        (2**53 + 1, 2.0**53, ValueError, r"got holds an integer beyond 2\*\*53"),
+        ([np.ma.masked_array([1.0, 9.0], [0, 1])], [[1.0, 9.0]], TypeError, "masked"),
+        (torch.ones(2).to_sparse(), [1.0, 1.0], TypeError, "got cannot"),
+        (torch.ones(2, device="meta"), [1.0, 1.0], TypeError, "got cannot"),
+        (np.array(["2020-01-01"], dtype="datetime64[D]"), [1.0], TypeError, "got has dtype"),
         (np.ma.masked_array([1.0, 2.0], [0, 1]), [1.0, 2.0], TypeError, "masked"),
     ],
 )
@@ -101,7 +110,9 @@ def test_what_cannot_be_compared_is_refused_by_name(shown, got, want, error, say
     assert shown == []
 
 
-@pytest.mark.parametrize("atol", [-1, math.nan, math.inf, "1", None, True, [1.0]])
+@pytest.mark.parametrize(
+    "atol", [-1, math.nan, math.inf, "1", None, True, [1.0], np.True_, 1j, np.array("1"), torch.ones(1)]
+)
 def test_tolerance_is_one_finite_number(atol):
     with pytest.raises((TypeError, ValueError), match="atol"):
         check.close("a-claim", 1.0, 1.0, atol=atol)
@@ -113,6 +124,34 @@ def test_id_is_checked(id):
         check.close(id, 1.0, 1.0, atol=0)
 
 
+def test_nothing_is_rounded_or_dropped():
+    for got, want, atol in [
+        (torch.ones(1, dtype=torch.float64) * (1 + 2**-40), [1.0], 0),
+        (1 + 2**-40, 1.0, 0),
+        (1 + 2**-40 + 0j, 1.0 + 0j, 0),
+        ([1j], [0.0], 0.5),
+        (10**400, 0, 1e300),
+        (10**5000, 0, 0),
+        (-(10**400), 0, 1),
+        ([2**63 + 1, -1], [2**63, -1], 0),
+        (2**53 + 1, 0, 2**53),
+    ]:
+        with pytest.raises(AssertionError, match="a-claim"):
+            check.close("a-claim", got, want, atol=atol)
+    check.close("a-claim", torch.tensor([1 + 2j], dtype=torch.complex128).conj().imag, [-2.0], atol=0)
+    check.close("a-claim", 1, 1, atol=10**400)
+    with pytest.raises(AssertionError):
+        check.below("a-claim", 2**53 + 1, 2**53)
+    with pytest.raises(ValueError, match="id is"):
+        check.close("A", 1, 2, atol=0)
+
+
+def test_dtypes_are_named(shown):
+    check.close("a-claim", np.float32(1), 1.0, atol=0)
+    check.close("a-claim", torch.ones(1, dtype=torch.bfloat16), np.ones(1), atol=0)
+    assert [s[check.MIME]["dtype"] for s in shown] == ["float32 against float64", "bfloat16 against float64"]
+
+
 def test_integers_are_compared_exactly():
     with pytest.raises(AssertionError):
         check.close("a-claim", 2**53 + 1, 2**53, atol=0)
@@ -122,6 +161,7 @@ def test_integers_are_compared_exactly():
 
 def test_below(shown):
     check.below("a-claim", [0.25, 0.5], 0.5)
+    check.below("a-claim", -2.0, -1.0)
     assert shown[0][check.MIME]["error"] == 0.5 and shown[0][check.MIME]["kind"] == "statistical"
     with pytest.raises(AssertionError, match=r"value\[1\] = 0.75"):
         check.below("a-claim", [0.25, 0.75], 0.5)
@@ -139,7 +179,16 @@ def test_holds(shown):
     assert "&lt;it&gt;" in shown[0]["text/html"]
     with pytest.raises(AssertionError, match="not seen"):
         check.holds("a-claim", False, "not seen")
-    for no_bool in (1, [True], np.array([True, True]), torch.ones(2) > 0, None, "yes"):
+    for no_bool in (
+        1,
+        np.ma.masked_array(True, mask=True),
+        torch.tensor(True, device="meta"),
+        [True],
+        np.array([True, True]),
+        torch.ones(2) > 0,
+        None,
+        "yes",
+    ):
         with pytest.raises(TypeError, match="condition"):
             check.holds("a-claim", no_bool, "words")
     with pytest.raises(ValueError, match="seen"):
@@ -154,13 +203,20 @@ def test_fails_passes_only_for_what_close_refuses(shown):
     assert shown[1]["text/plain"].startswith("✗")
     with pytest.raises(AssertionError, match="a sign"):
         check.fails("a-claim", [1.0], [1.05], atol=0.1, broken="a sign")
+    check.fails("a-claim", 10**400 + 1, 10**400, atol=0, broken="one")
+    with pytest.raises(AssertionError):
+        check.fails("a-claim", 1.5, 1.0, atol=0.5, broken="a sign")
+    with pytest.raises(ValueError, match="atol"):
+        check.fails("a-claim", 1.5, 1.0, atol=-1, broken="a sign")
+    with pytest.raises(ValueError, match="broken"):
+        check.fails("a-claim", 1.5, 1.0, atol=0, broken="")
     with pytest.raises(ValueError, match="want holds"):
-        check.fails("a-claim", [1.0], [math.nan], atol=0.1, broken="a sign")
+        check.fails("a-claim", [1.0, 2.0], [1.0, math.nan], atol=0.1, broken="a sign")
 
 
 def test_kind_is_one_of_the_list(shown):
     check.close("a-claim", 1, 1, atol=0, kind="conditional")
-    for kind in ("Exact", "", None, check.BROKEN):
+    for kind in ("Exact", "", None, np.array(["exact"]), check.BROKEN):
         with pytest.raises(ValueError, match="kind"):
             check.close("a-claim", 1, 1, atol=0, kind=kind)
 
@@ -176,7 +232,7 @@ def test_one_moved_element_is_always_found(array, data):
     check.fails("a-claim", moved, array, atol=0.5, broken="one element")
 
 
-@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", str(2**32), "٣"])
+@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", str(2**32), "9" * 5000, "٣"])
 def test_seed_is_an_integer(monkeypatch, text):
     monkeypatch.setenv("BOOK_SEED", text)
     with pytest.raises(ValueError, match="BOOK_SEED"):

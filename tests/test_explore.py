@@ -84,6 +84,11 @@ def test_same_figure_same_bytes():
         ({"t": [1, None]}, TypeError, "t holds None"),
         ({"t": [True, False]}, TypeError, "t holds True"),
         ({"t": 3}, TypeError, "t is int"),
+        ({"t": "ab"}, TypeError, "t is str"),
+        ({"t": {1, 2}}, TypeError, "t is set"),
+        ({"t": np.ma.masked_array([1, 2, 3], [0, 1, 0])}, TypeError, "t is MaskedArray"),
+        ({"t": [0.0, -0.0]}, ValueError, "read differently"),
+        ({"a b": [1, 2]}, ValueError, "'a b'"),
         ({"t": ["a|b", "c"]}, ValueError, "t holds"),
     ],
 )
@@ -102,6 +107,9 @@ def test_bad_grids_are_refused(grid, error, says):
         (3, TypeError),
         (lambda t: "always the same", ValueError),
         (lambda t: None, TypeError),
+        ("{t:zz}", ValueError),
+        ("{t", ValueError),
+        ("{t.x}", ValueError),
     ],
 )
 def test_bad_alt_texts_are_refused(alt, error):
@@ -116,6 +124,29 @@ def test_bad_draw_is_refused():
         explore(lambda t: None, alt="{t}", t=[1, 2])
     with pytest.raises(TypeError, match="Figure"):
         show(plt, alt="words")
+
+
+def test_figures_have_one_size_and_are_closed_after_an_error():
+    def growing(t):
+        return plt.figure(figsize=(t, 2))
+
+    with pytest.raises(ValueError, match="different sizes"):
+        explore(growing, alt="at {t}", t=[1, 2])
+    with pytest.raises(ValueError, match="alt"):
+        show(draw(t=1), alt="")
+    assert plt.get_fignums() == []
+
+
+def test_equal_ids_mean_equal_things():
+    def clipped(radius):
+        fig, ax = plt.subplots()
+        image = ax.imshow(np.eye(2))
+        image.set_clip_path(plt.Circle((0.5, 0.5), radius, transform=ax.transData))
+        return show(fig, alt="a clipped image").html
+
+    found = [dict(re.findall(r'<clipPath id="([^"]+)">(.*?)</clipPath>', clipped(r), re.DOTALL)) for r in (0.3, 0.6)]
+    assert all(found[0][i] == found[1][i] for i in set(found[0]) & set(found[1]))
+    assert set(found[0]) != set(found[1])
 
 
 def test_numpy_and_torch_values_are_numbers():

@@ -135,8 +135,8 @@ def test_sliders_move_the_picture(visit, path):
         figure = page.locator(".explore").filter(has=page.locator(f"#{slider.get_attribute('id')}"))
         assert page.locator(f"label[for='{slider.get_attribute('id')}']").text_content()
         state = lambda: (
-            figure.locator("svg").get_attribute("aria-label"),  # noqa: B023
-            figure.locator("svg").inner_html(),  # noqa: B023
+            figure.locator(".frame svg").get_attribute("aria-label"),  # noqa: B023
+            figure.locator(".frame svg").inner_html(),  # noqa: B023
             slider.get_attribute("aria-valuetext"),  # noqa: B023
         )
         slider.scroll_into_view_if_needed()

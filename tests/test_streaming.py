@@ -51,6 +51,14 @@ def test_masked_block_is_neutral():
 def test_gradients():
     q, k, v = (normal(i, 3, 7, 4).requires_grad_() for i in range(3))
     assert torch.autograd.gradcheck(lambda *x: streaming_attention(*x, block=3), (q, k, v))
+    assert torch.autograd.gradcheck(fold, (q @ k.mT.detach(), v))
+
+
+def test_the_maximum_is_the_maximum():
+    state = fold(torch.ones(2), torch.ones(2, 1))
+    assert merge(state, state)[0] == 1 and merge(state, state)[2] == 4
+    big = torch.ones(2, 1) * 1e16  # a mask that is only a large negative number would let the future in
+    assert streaming_attention(big, -big, torch.tensor([[1.0], [2.0]]))[0] == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -79,7 +87,20 @@ Q, V = torch.ones(5, 4), torch.ones(5, 3)
         ((Q, Q.double(), V), {}, TypeError, "k is torch.float64"),
         ((Q.long(), Q.long(), V), {}, TypeError, "q is torch.int64"),
         ((Q * torch.nan, Q, V), {}, ValueError, "q holds NaN"),
+        ((Q, Q * torch.nan, V), {}, ValueError, "k holds NaN"),
+        ((Q.clone().index_fill_(0, torch.tensor(0), torch.nan), Q, V), {}, ValueError, "q holds NaN"),
         ((Q, Q, V * torch.inf), {}, ValueError, "v holds NaN or infinity"),
+        ((Q, Q, V.double()), {}, TypeError, "v is torch.float64"),
+        ((Q.to_sparse(), Q, V), {}, TypeError, "q is a sparse"),
+        ((Q.to("meta"), Q, V), {}, TypeError, "q is a sparse, nested or meta"),
+        ((Q.to(torch.float8_e5m2), Q, V), {}, TypeError, "q is torch.float8"),
+        ((Q * 1e20, -Q * 1e20, V), {}, ValueError, "scores beyond"),
+        ((Q.half(), Q.half(), V.half() * 6e4), {}, ValueError, "sums beyond"),
+        ((Q, Q, V), {"scale": 1e-76}, ValueError, "scale is 1e-76"),
+        ((Q, Q, V), {"scale": 10**400}, ValueError, "scale is"),
+        ((Q, Q, V), {"scale": True}, TypeError, "scale is True"),
+        ((Q, Q, V), {"scale": -float("inf")}, ValueError, "scale is -inf"),
+        ((Q, Q, V), {"block": -1}, ValueError, "block is -1"),
         ((Q, Q, V), {"block": 0}, ValueError, "block is 0"),
         ((Q, Q, V), {"block": 2.0}, TypeError, "block is 2.0"),
         ((Q, Q, V), {"block": True}, TypeError, "block is True"),
@@ -98,6 +119,8 @@ def test_bad_attention_input_is_refused(args, kwargs, error, says):
         (torch.ones(0), torch.ones(0, 2), ValueError, "scores has shape"),
         (torch.tensor(1.0), torch.ones(1, 2), ValueError, "scores has shape"),
         (torch.ones(3), torch.ones(2, 2), ValueError, "values has shape"),
+        (torch.ones(0, 3), torch.ones(3, 2), ValueError, "scores has shape"),
+        (torch.ones(3), torch.ones(3, 0), ValueError, "values has shape"),
         (torch.ones(2, 4, 3), torch.ones(3, 2), ValueError, "values has shape"),
         (torch.tensor([1.0, torch.nan]), torch.ones(2, 2), ValueError, "scores holds NaN"),
         (torch.tensor([1.0, torch.inf]), torch.ones(2, 2), ValueError, r"\+inf"),
@@ -115,6 +138,10 @@ def test_bad_states_are_refused():
     state = fold(torch.ones(2), torch.ones(2, 3))
     with pytest.raises(ValueError, match="b has shapes"):
         merge(state, fold(torch.ones(2), torch.ones(2, 4)))
+    with pytest.raises(ValueError, match=r"a has shapes \(2,\), \(3,\), \(2,\)"):
+        merge((torch.ones(2), torch.ones(3), torch.ones(2)), state)
+    with pytest.raises(TypeError, match="a is tuple"):
+        merge((torch.ones(1),), state)
     with pytest.raises(TypeError, match="b is list"):
         merge(state, list(state))
     with pytest.raises(TypeError, match=r"b\.m is float"):

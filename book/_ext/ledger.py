@@ -95,7 +95,8 @@ def badge(app, docname, id, checks):
     sound = [c for c in checks if c["kind"] != BROKEN]
     kinds = ", ".join(dict.fromkeys(c["kind"] for c in sound))
     text = f"✓ {len(sound)} check{'s' * (len(sound) > 1)} ran, {kinds}"
-    text += "; a broken variant goes red" * (len(checks) > len(sound))
+    if broken := len(checks) - len(sound):
+        text += "; a broken variant goes red" if broken == 1 else f"; {broken} broken variants go red"
     paragraph = nodes.paragraph("", text, classes=["badge-ledger"])
     if hasattr(app.env, "ledger_page"):
         paragraph += nodes.Text(" · ")

@@ -35,15 +35,7 @@ def close(id, got, want, *, atol, kind="exact"):
     seen = _compare(got, want)
     if not seen["error"] <= atol:
         raise AssertionError(_mismatch(_id(id), seen, atol))
-    _record(
-        id,
-        kind,
-        "close",
-        f"|Δ| {seen['error']:.2g} ≤ {atol:.2g}",
-        seen["error"],
-        atol,
-        seen["dtype"],
-    )
+    _record(id, kind, "close", f"|Δ| {_g(seen['error'])} ≤ {_g(atol)}", seen["error"], atol, seen["dtype"])
 
 
 def below(id, value, bound, *, kind="statistical"):
@@ -63,12 +55,11 @@ def below(id, value, bound, *, kind="statistical"):
     value, dtype = _array("value", value)
     if value.dtype.kind == "c":
         raise TypeError(f"value is {dtype}; it must be real, for complex numbers have no order")
-    value = value.astype(np.float64)
     at = _worst(value)
-    worst = float(value[at])
-    if not (math.isfinite(worst) and worst <= bound):
-        raise AssertionError(f"claim {_id(id)}: value{_index(at)} = {worst!r} is not ≤ {bound!r}")
-    _record(id, kind, "below", f"{worst:.3g} ≤ {bound:.3g}", worst, bound, dtype)
+    worst = value[at]
+    if not (_finite(value) and worst <= bound):
+        raise AssertionError(f"claim {_id(id)}: value{_index(at)} = {_whole(worst)} is not ≤ {_whole(bound)}")
+    _record(id, kind, "below", f"{_g(worst, 3)} ≤ {_g(bound, 3)}", worst, bound, dtype)
 
 
 def holds(id, condition, seen, *, kind="exact"):
@@ -85,8 +76,7 @@ def holds(id, condition, seen, *, kind="exact"):
         TypeError, ValueError: `condition` is not a bool, or `seen` is not text.
     """
     seen = _text("seen", seen)
-    if getattr(condition, "ndim", None) == 0:  # a numpy or torch scalar
-        condition = condition.item()
+    condition = _scalar("condition", condition)
     if not isinstance(condition, bool):
         raise TypeError(f"condition is {type(condition).__name__}; it must be one bool: reduce arrays with .all()")
     if not condition:
@@ -108,57 +98,53 @@ def fails(id, got, want, *, atol, broken):
         TypeError, ValueError: an argument that cannot be compared, named. A wrong shape is no evidence.
     """
     atol, broken = _number("atol", atol, least=0), _text("broken", broken)
-    if not np.isfinite(_floats(_array("want", want)[0])).all():
+    if not _finite(_array("want", want)[0]):
         raise ValueError("want holds NaN or infinity; a broken variant needs a sound value to miss")
     seen = _compare(got, want)
+    error, bound = _g(seen["error"]), _g(atol)
     if seen["error"] <= atol:
-        raise AssertionError(
-            f"claim {_id(id)}: the broken variant ({broken}) passes: |Δ| {seen['error']:.2g} ≤ {atol:.2g}"
-        )
-    _record(
-        id,
-        BROKEN,
-        "fails",
-        f"|Δ| {seen['error']:.2g} > {atol:.2g}: {broken}",
-        seen["error"],
-        atol,
-        seen["dtype"],
-    )
+        raise AssertionError(f"claim {_id(id)}: the broken variant ({broken}) passes: |Δ| {error} ≤ {bound}")
+    _record(id, BROKEN, "fails", f"|Δ| {error} > {bound}: {broken}", seen["error"], atol, seen["dtype"])
 
 
 def _array(name, value):
-    """`value` as a numpy array (integers as Python ints) and the name of its dtype."""
-    if isinstance(value, np.ma.MaskedArray):
+    """`value` as a numpy array (integers as Python ints, which are exact) and the name of its dtype."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         raise TypeError(f"{name} is a masked array; it must be plain: fill or drop what is masked")
-    if hasattr(value, "detach"):  # a torch tensor, without importing torch
-        dtype = str(value.dtype).removeprefix("torch.")
-        value = value.detach().cpu().resolve_conj().resolve_neg()
-        value = (value.double() if value.is_floating_point() else value).numpy()  # numpy has no bfloat16
-    else:
-        try:
+    try:
+        if hasattr(value, "detach"):  # a torch tensor, without importing torch
+            dtype = str(value.dtype).removeprefix("torch.")
+            value = value.detach().cpu().resolve_conj().resolve_neg()
+            value = (value.double() if value.is_floating_point() else value).numpy()  # numpy has no bfloat16
+        elif hasattr(value, "dtype"):
             value = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"{name} is ragged; it must be a rectangular array") from error
-        dtype = str(value.dtype)
-    if value.dtype.kind == "O" and value.size and all(type(x) is int for x in value.flat):
-        dtype = "int"  # Python integers beyond 64 bits
-    elif value.dtype.kind in "iu":
+            dtype = str(value.dtype)
+        else:  # numpy would make floats of a list of large integers, and numbers of bools
+            exact = np.array(value, dtype=object)
+            integers = exact.size and all(type(x) is int for x in exact.flat)
+            if any(isinstance(x, (bool, np.bool_)) for x in exact.flat):
+                raise TypeError("it holds a bool")
+            value = exact if integers else np.asarray(value)
+            dtype = "int" if integers else str(value.dtype)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise TypeError(f"{name} cannot be read as a rectangular array of numbers: {error}") from error
+    if value.dtype.kind in "iu":
         value = value.astype(object)
-    elif value.dtype.kind not in "fc":
+    elif value.dtype.kind not in "fc" and dtype != "int":
         raise TypeError(f"{name} has dtype {dtype}; it must hold real, complex or integer numbers")
     if value.size == 0:
         raise ValueError(f"{name} is empty, of shape {value.shape}; a comparison of nothing cannot fail")
     return value, dtype
 
 
-def _floats(array):
-    """`array` in float64 or complex128; integers too large for a float become infinite."""
-    if array.dtype.kind == "c":
-        return array.astype(np.complex128)
-    try:
-        return array.astype(np.float64)
-    except OverflowError:
-        return np.array([float(x) if abs(x) < 2**1023 else math.inf for x in array.flat]).reshape(array.shape)
+def _floats(name, array):
+    """`array` in float64 or complex128; refuses integers that would be rounded."""
+    if array.dtype.kind == "O" and any(abs(x) > 2**53 for x in array.flat):
+        raise ValueError(
+            f"{name} holds an integer beyond 2**53, which float64 would round; compare integers with integers"
+        )
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
 def _compare(got, want):
@@ -167,19 +153,40 @@ def _compare(got, want):
     if got.shape != want.shape:
         raise ValueError(f"got has shape {got.shape} and want {want.shape}; they must be equal, nothing is broadcast")
     if got.dtype.kind == want.dtype.kind == "O":
-        error = _floats(np.asarray(abs(got - want), dtype=object))
+        error = np.asarray(abs(got - want), dtype=object)
     else:
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.abs(_floats(got) - _floats(want))
+            error = np.abs(_floats("got", got) - _floats("want", want))
     at = _worst(error)
     dtype = got_dtype if got_dtype == want_dtype else f"{got_dtype} against {want_dtype}"
-    return {"error": float(error[at]), "at": at, "got": got[at], "want": want[at], "dtype": dtype}
+    return {"error": error[at], "at": at, "got": got[at], "want": want[at], "dtype": dtype}
+
+
+def _finite(array):
+    return array.dtype.kind == "O" or bool(np.isfinite(array).all())
 
 
 def _worst(array):
     """The place of the first element that is not finite, else of the largest one."""
-    flat = np.where(np.isfinite(array), array, np.inf)
-    return np.unravel_index(np.argmax(flat), array.shape)
+    if array.dtype.kind == "O":
+        worst = max(range(array.size), key=array.flat.__getitem__)
+    else:
+        worst = np.argmax(np.where(np.isfinite(array), array, np.inf))
+    return np.unravel_index(worst, array.shape)
+
+
+def _whole(number):
+    """All digits, unless there are too many to read."""
+    long = isinstance(number, int) and abs(number) > 10**30
+    return f"an integer of {number.bit_length()} bits" if long else str(number)
+
+
+def _g(number, digits=2):
+    """A few digits."""
+    try:
+        return f"{float(number):.{digits}g}"
+    except OverflowError:
+        return f"2^{number.bit_length() - 1}"
 
 
 def _index(at):
@@ -189,17 +196,31 @@ def _index(at):
 def _mismatch(id, seen, atol):
     i = _index(seen["at"])
     return (
-        f"claim {id}: worst at got{i} = {seen['got']!s}, want{i} = {seen['want']!s}: "
-        f"|Δ| = {seen['error']:.6g} > atol = {atol:.6g}  ({seen['dtype']})"
+        f"claim {id}: worst at got{i} = {_whole(seen['got'])}, want{i} = {_whole(seen['want'])}: "
+        f"|Δ| = {_g(seen['error'], 6)} > atol = {_g(atol, 6)}  ({seen['dtype']})"
     )
 
 
+def _scalar(name, value):
+    """The Python number of a numpy or torch scalar; anything else as it is."""
+    if getattr(value, "ndim", None) != 0 or isinstance(value, np.ma.MaskedArray):
+        return value
+    if getattr(value.dtype, "kind", "f") not in "biufc":
+        raise TypeError(f"{name} has dtype {value.dtype}; it must be a number or a bool")
+    try:
+        return value.item()
+    except RuntimeError as error:
+        raise TypeError(f"{name} has no value: {error}") from error
+
+
 def _number(name, value, least=-math.inf):
-    if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+    value = _scalar(name, value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is {value!r}; it must be one real number")
-    value = float(value)
-    if not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{name} is {value!r}; it must be finite" + (f" and ≥ {least}" if least > -math.inf else ""))
+    if not (isinstance(value, int) or math.isfinite(value)) or value < least:
+        raise ValueError(
+            f"{name} is {_whole(value)}; it must be finite" + (f" and ≥ {least}" if least > -math.inf else "")
+        )
     return value
 
 
@@ -208,7 +229,7 @@ def _text(name, value):
         raise TypeError(f"{name} is {type(value).__name__}; it must be text")
     if not value.strip():
         raise ValueError(f"{name} is empty; it must say in words what was seen")
-    return value
+    return " ".join(value.split())
 
 
 def _id(id):
@@ -245,9 +266,12 @@ class _Line:
 
 
 def _record(id, kind, how, seen, error, tolerance, dtype):
-    if kind not in (*KINDS, BROKEN) or (kind == BROKEN) != (how == "fails"):
+    if not isinstance(kind, str) or kind not in (*KINDS, BROKEN) or (kind == BROKEN) != (how == "fails"):
         raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
-    if error is not None and not math.isfinite(error):
-        error = None  # JSON knows no NaN; the text in `seen` says it
     record = {"id": _id(id), "kind": kind, "how": how, "seen": seen}
-    display(_Line(record | {"error": error, "tolerance": tolerance, "dtype": dtype}))
+    display(_Line(record | {"error": _json(error), "tolerance": _json(tolerance), "dtype": dtype}))
+
+
+def _json(number):
+    """JSON has no NaN and its readers no large integers; `seen` says what they are."""
+    return float(number) if number is not None and abs(number) < 1e300 else None

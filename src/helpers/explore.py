@@ -18,6 +18,7 @@ from tqdm import tqdm
 BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
 _ids = itertools.count(1)
+_ITEMS = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)  # what a frame defines
 
 
 def show(fig, *, alt):
@@ -30,7 +31,7 @@ def show(fig, *, alt):
     Raises:
         TypeError, ValueError: `fig` is not a Figure, or `alt` is empty or holds TeX.
     """
-    return Still(_picture(fig, _alt(alt)))
+    return Still(_picture(fig, alt))
 
 
 def explore(draw, *, alt, **grid):
@@ -89,6 +90,8 @@ class Explorer:
         _afford(one + (len(points) - 1) * (two - one), len(points))
         middle = [frame(point) for point in tqdm(points[1:-1], desc="frames", leave=False)]
         self.frames = [first, *middle, last]
+        if len(sizes := {re.search('viewBox="([^"]*)"', frame)[1] for frame in self.frames}) > 1:
+            raise ValueError(f"draw gives figures of different sizes, {sorted(sizes)}; they must have one")
         self.html = _page(self.frames, grid)
         _afford(_size(self.frames), len(points))
         self.widget = _live(frame, first, grid)
@@ -116,7 +119,7 @@ def _live(frame, first, grid):
     return ipywidgets.VBox([picture, *sliders.values()])
 
 
-_SCRIPT = """(()=>{const root=document.getElementById("ID"),sliders=[...root.querySelectorAll("input")],
+_SCRIPT = """(()=>{const root=document.currentScript.parentElement,sliders=[...root.querySelectorAll("input")],
 frames=JSON.parse(root.querySelector("script[type='application/json']").textContent),
 values=sliders.map(s=>s.dataset.values.split("|"));
 const move=()=>{let n=0;sliders.forEach((s,i)=>{const v=values[i][s.value];n=n*values[i].length+ +s.value;
@@ -142,15 +145,14 @@ def _page(frames, grid):
     return (
         f'<figure class="explore" id="{id}">{shared}<div class="frame">{frames[0]}</div>{"".join(rows)}'
         "<noscript><p>The slider needs JavaScript; this is its first frame.</p></noscript>"
-        f'<script type="application/json">{data}</script><script>{_SCRIPT.replace("ID", id)}</script></figure>'
+        f'<script type="application/json">{data}</script><script>{_SCRIPT}</script></figure>'
     )
 
 
 def _share(frames):
     """The frames without their definitions, and these once for all: letters, markers and clips are most of a frame."""
-    items = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)
     blocks = re.compile(r"<defs>.*?</defs>\n?", re.DOTALL)
-    defs = {item[2]: item[0] for frame in frames for block in blocks.findall(frame) for item in items.finditer(block)}
+    defs = {item[2]: item[0] for frame in frames for block in blocks.findall(frame) for item in _ITEMS.finditer(block)}
     hidden = 'aria-hidden="true" width="0" height="0" style="position:absolute"'
     return [blocks.sub("", frame) for frame in frames], f"<svg {hidden}><defs>{''.join(defs.values())}</defs></svg>"
 
@@ -162,9 +164,12 @@ def _picture(fig, alt):
             f"the figure is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`"
         )
     file = io.StringIO()
-    with plt.rc_context({"svg.hashsalt": "book", "svg.fonttype": "path"}):  # the same bytes and letters everywhere
-        fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    plt.close(fig)
+    try:
+        alt = _alt(alt)
+        with plt.rc_context({"svg.hashsalt": "book", "svg.fonttype": "path"}):  # the same bytes and letters everywhere
+            fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    finally:
+        plt.close(fig)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub("<!--.*?-->\n?|<(metadata|style)\\b.*?</\\1>\n?", "", svg, flags=re.DOTALL)  # its style is for "*"
@@ -172,6 +177,9 @@ def _picture(fig, alt):
     svg = re.sub(
         r'( d="[^"]*")', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg
     )  # 0.01 pt is finer than any screen
+    # matplotlib names some clip paths by their order; named by content, equal ids on a page mean equal things.
+    names = {item[2]: f"s{zlib.crc32(item[0].replace(item[2], '').encode()):x}" for item in _ITEMS.finditer(svg)}
+    svg = re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda m: m[1] + names.get(m[2], m[2]), svg)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(
         r' width="[^"]*"',
@@ -197,29 +205,34 @@ def _afford(size, frames):
 
 
 def _values(name, values):
-    try:
-        values = [v.item() if getattr(v, "ndim", None) == 0 else v for v in values]
-    except TypeError:
-        raise TypeError(f"{name} is {type(values).__name__}; it must be a list of values for its slider") from None
+    if not name.isidentifier():
+        raise ValueError(f"grid has the parameter {name!r}; it must be a name that Python allows")
+    array = getattr(values, "ndim", 0) == 1 and not hasattr(values, "mask")
+    if not (array or isinstance(values, (list, tuple, range))):
+        raise TypeError(f"{name} is {type(values).__name__}; it must be a list of values for its slider")
+    values = [v.item() if getattr(v, "ndim", None) == 0 else v for v in values]
     for v in values:
         if isinstance(v, bool) or not isinstance(v, (int, float, str)):
             raise TypeError(f"{name} holds {v!r}; it must hold numbers or strings")
         if (isinstance(v, float) and not math.isfinite(v)) or (isinstance(v, str) and (not v or "|" in v)):
             raise ValueError(f"{name} holds {v!r}; it must hold finite numbers, or strings without '|'")
-    if len(values) < 2 or len({_text(v) for v in values}) < len(values):
+    if len(values) < 2 or min(len(set(values)), len({_text(v) for v in values})) < len(values):
         raise ValueError(f"{name} is {values}; it must hold two or more values that read differently")
     return values
 
 
 def _template(alt, grid):
     """`alt` as a function of the parameters, with each text checked."""
-    if not callable(alt):
+    if callable(alt):
+        return lambda **point: _alt(alt(**point))
+    try:
         fields = {field for _, field, _, _ in string.Formatter().parse(_alt(alt)) if field is not None}
         if fields != set(grid):
-            raise ValueError(f"alt has the fields {sorted(fields)}; it must name each parameter: {sorted(grid)}")
-        template = alt
-        alt = lambda **point: template.format(**point)
-    return lambda **point: _alt(alt(**point))
+            raise ValueError(f"it has the fields {sorted(fields)} and must name each parameter: {sorted(grid)}")
+        alt.format(**{name: values[0] for name, values in grid.items()})
+    except (ValueError, LookupError, AttributeError) as error:
+        raise ValueError(f"alt is {alt!r}; {error}") from error
+    return lambda **point: _alt(alt.format(**point))
 
 
 def _alt(alt):
@@ -233,9 +246,9 @@ def _alt(alt):
 def _label(name):
     """τ for tau; any other name as it is."""
     try:
-        return unicodedata.lookup(f"GREEK SMALL LETTER {name}")
+        return unicodedata.lookup(f"GREEK SMALL LETTER {name.rstrip('_').replace('lambda', 'lamda')}")
     except KeyError:
-        return name.replace("_", " ")
+        return name.replace("_", " ").strip()
 
 
 def _text(value):

@@ -12,6 +12,6 @@ def seed() -> int:
         ValueError: BOOK_SEED is not an integer in [0, 2**32), the range that numpy and torch share.
     """
     text = os.environ.get("BOOK_SEED", "0")
-    if not (text.isascii() and text.isdigit() and int(text) < 2**32):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32):
         raise ValueError(f"BOOK_SEED is {text!r}; it must be an integer from 0 to {2**32 - 1}")
     return int(text)

@@ -9,6 +9,7 @@ try:
 except ImportError as error:
     raise ImportError("helpers.streaming needs PyTorch: pip install torch") from error
 
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -48,13 +49,17 @@ def merge(a: State, b: State) -> State:
         a, b: states of equal shapes and dtype, as `fold` returns them.
 
     Raises:
-        TypeError: a state is not three tensors, or the dtypes differ.
-        ValueError: shapes differ.
+        TypeError: a state is not a tuple of three floating-point tensors of one dtype.
+        ValueError: the shapes within a state do not fit, or shapes or dtypes differ between the states.
     """
     for name, state in (("a", a), ("b", b)):
         if not (isinstance(state, tuple) and len(state) == 3):
             raise TypeError(f"{name} is {type(state).__name__}; it must be the tuple (m, y, z)")
         _tensors(**dict(zip((f"{name}.m", f"{name}.y", f"{name}.z"), state, strict=True)))
+        m, y, z = state
+        if not (y.ndim and m.shape == z.shape == y.shape[:-1]):
+            found = ", ".join(str(tuple(t.shape)) for t in state)
+            raise ValueError(f"{name} has shapes {found}; they must be (...), (..., d_v), (...)")
     shapes = [[tuple(t.shape) for t in state] for state in (a, b)]
     if shapes[0] != shapes[1] or a[0].dtype != b[0].dtype:
         raise ValueError(
@@ -77,7 +82,7 @@ def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torc
         (..., L, d_v).
 
     Raises:
-        TypeError, ValueError: an argument that is not so, or holds NaN or infinity.
+        TypeError, ValueError: an argument that is not so, or holds NaN or infinity; scores or sums that overflow.
     """
     _tensors(q=q, k=k, v=v)
     if q.ndim < 2 or 0 in q.shape or k.shape != q.shape:
@@ -92,18 +97,22 @@ def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torc
         raise ValueError(f"block is {block}; it must be an integer ≥ 1")
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
         raise TypeError(f"scale is {scale!r}; it must be a finite number")
-    if not abs(scale) < float("inf"):
-        raise ValueError(f"scale is {scale}; it must be a finite number")
+    if scale and not torch.finfo(q.dtype).tiny <= abs(scale) <= torch.finfo(q.dtype).max:
+        raise ValueError(f"scale is {scale}; it must be 0 or a number that {q.dtype} holds")
     _finite(q=q, k=k, v=v)
     i = torch.arange(q.shape[-2], device=q.device)
     state = None
     for start in range(0, q.shape[-2], block):
         j = i[start : start + block]
         scores = scale * q @ k[..., j, :].mT  # (..., L, b)
+        if not torch.isfinite(scores).all():  # −inf would be read as a mask
+            raise ValueError(f"q, k and scale give scores beyond {q.dtype}; they must be smaller, or in a wider dtype")
         scores = scores.masked_fill(j > i[:, None], -torch.inf)
         part = fold(scores, v[..., j, :])
         state = part if state is None else merge(state, part)
     _, y, z = state
+    if not (torch.isfinite(y).all() and torch.isfinite(z).all()):
+        raise ValueError(f"v gives sums beyond {v.dtype}; it must be smaller, or in a wider dtype")
     return y / z[..., None]
 
 
@@ -113,14 +122,18 @@ def _base(m):
 
 
 def _tensors(**named):
-    dtype = None
+    first = None
     for name, t in named.items():
-        if not isinstance(t, torch.Tensor) or not t.is_floating_point():
+        if not isinstance(t, torch.Tensor) or t.dtype not in DTYPES:
             what = t.dtype if isinstance(t, torch.Tensor) else type(t).__name__
-            raise TypeError(f"{name} is {what}; it must be a floating-point torch tensor")
-        if dtype not in (None, t.dtype):
-            raise TypeError(f"{name} is {t.dtype}; it must be {dtype}, as the other arguments are")
-        dtype = t.dtype
+            raise TypeError(f"{name} is {what}; it must be a floating-point torch tensor of 16, 32 or 64 bits")
+        if t.layout != torch.strided or t.is_meta or t.is_nested:
+            raise TypeError(f"{name} is a sparse, nested or meta tensor; it must be dense")
+        first = t if first is None else first
+        if (t.dtype, t.device) != (first.dtype, first.device):
+            raise TypeError(
+                f"{name} is {t.dtype} on {t.device}; it must be {first.dtype} on {first.device}, as the others"
+            )
 
 
 def _finite(**named):
