@@ -58,6 +58,20 @@ def test_live_form_draws_anew():
     assert picture.value == explorer.frames[4]  # both forms show the same picture
 
 
+def test_a_live_drawing_that_fails_says_so():
+    broken = []
+
+    def fragile(t):
+        if broken:
+            raise KeyError("<gone>")
+        return draw(t=t)
+
+    picture, slider = explore(fragile, alt="at {t}", t=[1, 2]).widget.children
+    broken.append(True)
+    slider.value = 2
+    assert "KeyError" in picture.value and "&lt;gone&gt;" in picture.value and "Run the cells" in picture.value
+
+
 def test_figures_are_closed_and_take_the_page_colours():
     fig = draw(t=1)
     html = show(fig, alt='a "line" & more')._repr_html_()

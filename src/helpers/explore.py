@@ -112,7 +112,11 @@ def _live(frame, first, grid):
     }
 
     def redraw(_):
-        picture.value = frame({name: slider.value for name, slider in sliders.items()})
+        try:
+            picture.value = frame({name: slider.value for name, slider in sliders.items()})
+        except Exception as error:  # a widget has nowhere else to say it
+            said = html.escape(f"{type(error).__name__}: {error}")
+            picture.value = f"<p>The figure could not be drawn ({said}). Run the cells above again, then this one.</p>"
 
     for slider in sliders.values():
         slider.observe(redraw, "value")
