@@ -1,9 +1,9 @@
-# make book · test · serve · lab · lint · clean · pins.  Everything is installed into .venv.
+# make book · test · bench · serve · lab · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test serve lab lint clean pins browser
+.PHONY: book test bench serve lab lint clean pins browser
 
 book: .venv/installed
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
@@ -13,6 +13,10 @@ book: .venv/installed
 test: book browser
 	@echo "Testing the helpers, every notebook (seed $${BOOK_SEED:-1}; the book itself ran with 0) and the built pages."
 	@BOOK_SEED=$${BOOK_SEED:-1} $(BIN)/pytest
+
+bench: .venv/installed
+	@echo "Timing the helpers on one thread; a missed bar is an error. Let nothing else run meanwhile."
+	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 serve: book
 	@echo "The book is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."

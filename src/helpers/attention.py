@@ -1,0 +1,251 @@
+"""Causal attention layers that decode from a cache: MHA, GQA and MQA by one class, MLA in both of its forms.
+
+After Shazeer (2019), Ainslie et al. (2023) and DeepSeek-V2 (2024). Vectors are rows, as in x W. There are no biases
+and no dropout; scores are divided by the square root of the size of a whole query. Under autograd use no cache.
+"""
+
+import math
+
+try:
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+except ImportError as error:
+    raise ImportError("helpers.attention needs PyTorch: pip install torch") from error
+
+
+class Cache:
+    """What one layer keeps of its past: `width` numbers a token, in one buffer (batch, capacity, width).
+
+    Args:
+        batch, capacity, width: integers ≥ 1: sequences, most tokens, and numbers a token.
+        dtype, device: of the buffer; torch's defaults if left out.
+
+    Raises:
+        TypeError, ValueError: a size is not an integer ≥ 1.
+    """
+
+    def __init__(self, batch: int, capacity: int, width: int, *, dtype=None, device=None):
+        _sizes(batch=batch, capacity=capacity, width=width)
+        self.buffer = torch.empty(batch, capacity, width, dtype=dtype, device=device)
+        self.length = 0  # tokens held
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """The rows held, (batch, length, width): a view."""
+        return self.buffer[:, : self.length]
+
+    def append(self, new: torch.Tensor) -> torch.Tensor:
+        """Write the rows `new` (batch, t, width) behind those held and return all, as `rows`.
+
+        Raises:
+            TypeError: `new` is not a tensor of the buffer's dtype and device.
+            ValueError: shape, capacity or autograd forbid it; the cache is then as it was.
+        """
+        if not isinstance(new, torch.Tensor):
+            raise TypeError(f"new is {type(new).__name__}; it must be a tensor")
+        if new.ndim != 3 or new.shape[2] != self.buffer.shape[2]:
+            raise ValueError(f"new has shape {tuple(new.shape)}; it must be (batch, t, {self.buffer.shape[2]})")
+        self.admit(new.shape[:2], new.dtype, new.device)
+        if new.requires_grad and torch.is_grad_enabled():
+            raise ValueError("new requires a gradient; a cache is for inference: run under torch.no_grad()")
+        self.buffer[:, self.length : self.length + new.shape[1]] = new
+        self.length += new.shape[1]
+        return self.rows
+
+    def admit(self, shape, dtype, device):
+        """Raise, as `append` does, if rows of shape (batch, t), dtype and device do not fit; change nothing."""
+        batch, capacity, _ = self.buffer.shape
+        if (dtype, device) != (self.buffer.dtype, self.buffer.device):
+            raise TypeError(f"the rows are {dtype} on {device}; cache has {self.buffer.dtype} on {self.buffer.device}")
+        if shape[0] != batch:
+            raise ValueError(f"the batch has {shape[0]} sequences; cache was made for {batch}")
+        if self.length + shape[1] > capacity:
+            raise ValueError(
+                f"cache holds {self.length} of {capacity} tokens; {shape[1]} more do not fit: declare a larger capacity"
+            )
+
+
+def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0) -> torch.Tensor:
+    """Rotary position embedding, x_m R_m: pair (2a, 2a + 1) turns by the angle m · base^(−2a/d_r) (Su et al., 2021).
+
+    Args:
+        x: (..., L, d_r), floating point, d_r even; row j has position m = start + j.
+        start: the first row's position, an integer.
+        base: a finite number > 0; the wavelengths run from 2π to about 2π · base tokens.
+
+    Raises:
+        TypeError, ValueError: an argument that is not so.
+    """
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        raise TypeError(f"x is {getattr(x, 'dtype', type(x).__name__)}; it must be a floating-point tensor")
+    if x.ndim < 2 or x.shape[-1] % 2:
+        raise ValueError(f"x has shape {tuple(x.shape)}; it must be (..., L, d_r) with d_r even")
+    if isinstance(start, bool) or not isinstance(start, int):
+        raise TypeError(f"start is {start!r}; it must be an integer")
+    _positive(base)
+    a = torch.arange(0, x.shape[-1], 2, dtype=torch.float64, device=x.device)
+    m = torch.arange(start, start + x.shape[-2], dtype=torch.float64, device=x.device)
+    angle = m[:, None] * base ** (-a / x.shape[-1])  # (L, d_r/2), in float64: float32 would lose digits at large m
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    even, odd = x[..., ::2], x[..., 1::2]
+    return torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2)
+
+
+def _attend(q, k, v):
+    """Causal attention of the last t of L positions: q (b, h, t, d_k), k, v (b, g, L, ·) → (b, h, t, d_v).
+
+    Head s reads group s // (h/g).
+    """
+    (b, h, t, _), (_, g, L, _) = q.shape, k.shape
+    if t == L:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=g < h)
+    # With a past, the heads of a group stand in line as queries of one head, so that its keys are read once.
+    mask = torch.ones(t, L, dtype=torch.bool, device=q.device).tril(L - t).repeat(h // g, 1) if t > 1 else None
+    return F.scaled_dot_product_attention(q.reshape(b, g, -1, q.shape[-1]), k, v, attn_mask=mask).reshape(b, h, t, -1)
+
+
+class _Layer(nn.Module):
+    """What the layers share: sizes, input that is checked before anything is written, and the output projection."""
+
+    def cache(self, batch: int, capacity: int) -> Cache:
+        """An empty cache for this layer."""
+        return Cache(batch, capacity, self.width, dtype=self.W_o.dtype, device=self.W_o.device)
+
+    def _weight(self, *shape):
+        fan_in = shape[0] if len(shape) < 3 or shape[-1] != self.d else shape[0] * shape[1]
+        return nn.Parameter(torch.randn(shape) / math.sqrt(fan_in))
+
+    def _start(self, x, cache):
+        """The position of the first row of x; raises if x or the cache does not fit the layer."""
+        if not isinstance(x, torch.Tensor) or x.dtype != self.W_o.dtype or x.device != self.W_o.device:
+            what = f"{x.dtype} on {x.device}" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TypeError(f"x is {what}; it must be {self.W_o.dtype} on {self.W_o.device}, as the layer's weights")
+        if x.ndim != 3 or x.shape[2] != self.d or 0 in x.shape:
+            raise ValueError(f"x has shape {tuple(x.shape)}; it must be (batch, t, {self.d}), nothing empty")
+        if not torch.isfinite(x).all():
+            raise ValueError("x holds NaN or infinity; it must be finite")
+        if cache is None:
+            return 0
+        if not isinstance(cache, Cache):
+            raise TypeError(f"cache is {type(cache).__name__}; it must be a Cache, as layer.cache makes it")
+        if cache.buffer.shape[2] != self.width:
+            raise ValueError(f"cache keeps {cache.buffer.shape[2]} numbers a token; this layer needs {self.width}")
+        cache.admit(x.shape[:2], x.dtype, x.device)
+        return cache.length
+
+    def _out(self, o):
+        return o.transpose(1, 2).flatten(2) @ self.W_o.flatten(0, 1)  # (b, t, h d_v) (h d_v, d)
+
+
+class GQA(_Layer):
+    """Grouped-query attention: h query heads share g key and value heads. MHA at g = h, MQA at g = 1.
+
+    Args:
+        d, h, g, d_k: width of the layer, query heads, groups (h divisible by g), size of a key.
+        d_v: size of a value, d_k if left out.
+        base: the base of RoPE over all of d_k; None for no positions.
+
+    The cache keeps g (d_k + d_v) numbers a token: [key, value] of each group.
+
+    Raises:
+        TypeError, ValueError: sizes that are not so.
+    """
+
+    def __init__(self, d: int, h: int, g: int, d_k: int, d_v: int | None = None, *, base: float | None = None):
+        super().__init__()
+        d_v = d_k if d_v is None else d_v
+        _sizes(d=d, h=h, g=g, d_k=d_k, d_v=d_v)
+        if h % g:
+            raise ValueError(f"h = {h} is not divisible by g = {g}; each group must serve equally many heads")
+        if base is not None and d_k % 2:
+            raise ValueError(f"d_k is {d_k}; it must be even for RoPE")
+        _positive(1 if base is None else base)
+        self.d, self.g, self.d_k, self.base, self.width = d, g, d_k, base, g * (d_k + d_v)
+        self.W_q = self._weight(d, h, d_k)
+        self.W_c = self._weight(d, g * (d_k + d_v))
+        self.W_o = self._weight(h, d_v, d)
+
+    def forward(self, x: torch.Tensor, cache: Cache | None = None) -> torch.Tensor:
+        """x (b, t, d) → (b, t, d). With a cache, x continues what it holds, and is added to it."""
+        start = self._start(x, cache)
+        q = (x @ self.W_q.flatten(1)).unflatten(2, (-1, self.d_k)).transpose(1, 2)  # (b, h, t, d_k)
+        rows = (x @ self.W_c).unflatten(2, (self.g, -1))  # (b, t, g, d_k + d_v)
+        if self.base is not None:
+            q = rope(q, start, self.base)
+            k = rope(rows[..., : self.d_k].transpose(1, 2), start, self.base).transpose(1, 2)
+            rows = torch.cat((k, rows[..., self.d_k :]), -1)
+        if cache is not None:
+            rows = cache.append(rows.flatten(2)).unflatten(2, (self.g, -1))  # (b, L, g, d_k + d_v)
+        k, v = rows.transpose(1, 2).tensor_split((self.d_k,), -1)
+        return self._out(_attend(q, k, v))
+
+
+class MLA(_Layer):
+    """Multi-head latent attention (DeepSeek-V2): all heads share one latent c and one rotary key.
+
+    Args:
+        d, h, d_k, d_v: width of the layer, heads, size of a key without RoPE, size of a value.
+        d_c, d_r: size of the latent, and of the rotary part of key and query (even).
+        d_q: size of the queries' own latent; None: queries are made from x itself.
+        norm: RMSNorm on the latents, as DeepSeek has it.
+        base: the base of RoPE.
+
+    The cache keeps d_c + d_r numbers a token: [latent, rotary key].
+
+    Raises:
+        TypeError, ValueError: sizes that are not so.
+    """
+
+    def __init__(self, d, h, d_k, d_v, d_c, d_r, d_q=None, *, norm: bool = False, base: float = 10_000.0):
+        super().__init__()
+        _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, **({} if d_q is None else {"d_q": d_q}))
+        if d_r % 2:
+            raise ValueError(f"d_r is {d_r}; it must be even for RoPE")
+        _positive(base)
+        self.d, self.d_k, self.d_c, self.base, self.width = d, d_k, d_c, base, d_c + d_r
+        self.W_cq = None if d_q is None else self._weight(d, d_q)
+        self.W_q = self._weight(d if d_q is None else d_q, h, d_k + d_r)
+        self.W_c = self._weight(d, d_c + d_r)
+        self.W_k, self.W_v = self._weight(d_c, h, d_k), self._weight(d_c, h, d_v)
+        self.W_o = self._weight(h, d_v, d)
+        self.norm_q = nn.RMSNorm(d_q, eps=1e-6) if norm and d_q is not None else nn.Identity()
+        self.norm_c = nn.RMSNorm(d_c, eps=1e-6) if norm else nn.Identity()
+
+    def forward(self, x: torch.Tensor, cache: Cache | None = None, *, absorbed: bool = False) -> torch.Tensor:
+        """x (b, t, d) → (b, t, d). With a cache, x continues what it holds, and is added to it.
+
+        The two forms give the same output. `absorbed=False` makes keys and values of all heads from the latents: for
+        training and prefill. `absorbed=True` lets queries and outputs meet the latents themselves: for decoding.
+        """
+        start = self._start(x, cache)
+        q = x if self.W_cq is None else self.norm_q(x @ self.W_cq)
+        q = (q @ self.W_q.flatten(1)).unflatten(2, self.W_q.shape[1:]).transpose(1, 2)  # (b, h, t, d_k + d_r)
+        q, q_r = q[..., : self.d_k], rope(q[..., self.d_k :], start, self.base)
+        c, k_r = (x @ self.W_c).tensor_split((self.d_c,), -1)
+        rows = torch.cat((self.norm_c(c), rope(k_r, start, self.base)), -1)  # (b, t, d_c + d_r)
+        if cache is not None:
+            rows = cache.append(rows)  # (b, L, d_c + d_r)
+        c, k_r = rows.tensor_split((self.d_c,), -1)
+        if absorbed:
+            q = torch.cat((q @ self.W_k.permute(1, 2, 0), q_r), -1)  # (b, h, t, d_c + d_r)
+            scale = math.sqrt(self.width / self.W_q.shape[2])  # the size of the whole query is d_k + d_r
+            return self._out(_attend(scale * q, rows[:, None], c[:, None]) @ self.W_v.transpose(0, 1))
+        k, v = ((c @ W.flatten(1)).unflatten(2, W.shape[1:]).transpose(1, 2) for W in (self.W_k, self.W_v))
+        k = torch.cat((k, k_r[:, None].expand(*k.shape[:3], -1)), -1)  # (b, h, L, d_k + d_r)
+        return self._out(_attend(torch.cat((q, q_r), -1), k, v))
+
+
+def _sizes(**named):
+    for name, size in named.items():
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise TypeError(f"{name} is {size!r}; it must be an integer ≥ 1")
+        if size < 1:
+            raise ValueError(f"{name} is {size}; it must be an integer ≥ 1")
+
+
+def _positive(base):
+    if isinstance(base, bool) or not isinstance(base, (int, float)):
+        raise TypeError(f"base is {base!r}; it must be a number > 0")
+    if not 0 < base < math.inf:
+        raise ValueError(f"base is {base}; it must be a finite number > 0")
