@@ -1,0 +1,82 @@
+"""Are the layers of chapter 2 fast enough? One thread, float32, DeepSeek-V2-Lite's sizes (h = 16); ratios of medians.
+
+Run with `make bench`. Each line shows a ratio of times measured in turns, and the bar it is held to.
+"""
+
+import statistics
+import sys
+import time
+from functools import partial
+
+import torch
+from tqdm import tqdm
+from transformers.models.deepseek_v3 import modeling_deepseek_v3 as deepseek
+
+from helpers.attention import MLA
+
+D, H, SIZE, D_C, D_R = 2048, 16, 128, 512, 64
+DECODE = {256: 2, 1024: 5, 4096: 12}  # context: re-expansion must take so many times as long as the absorbed form
+PREFILL = {64: 1.1, 256: 1.1, 1024: 1.1}  # length: the MHA form may take so many times as long as transformers' layer
+
+
+def ratio(run, base, repeat):
+    """Median processor time of `run` divided by that of `base`, the two taken in turns after a warm-up."""
+    times = ([], [])
+    for _ in tqdm(range(repeat + 1), leave=False):
+        for f, kept in zip((run, base), times, strict=True):
+            start = time.thread_time()
+            f()
+            kept.append(time.thread_time() - start)
+    return statistics.median(times[0][1:]) / statistics.median(times[1][1:])
+
+
+def peer(layer):
+    """transformers' attention with the layer's weights."""
+    sizes = {"hidden_size": D, "num_attention_heads": H, "num_key_value_heads": H, "num_hidden_layers": 1}
+    keys = {"qk_rope_head_dim": D_R, "qk_nope_head_dim": SIZE, "v_head_dim": SIZE}
+    config = deepseek.DeepseekV3Config(**sizes, **keys, q_lora_rank=None, kv_lora_rank=D_C)
+    config._attn_implementation = "sdpa"
+    theirs = deepseek.DeepseekV3Attention(config, 0)
+    theirs.q_proj.weight.copy_(layer.W_q.flatten(1).T)
+    theirs.kv_a_proj_with_mqa.weight.copy_(layer.W_c.T)
+    theirs.kv_b_proj.weight.copy_(torch.cat((layer.W_k, layer.W_v), -1).flatten(1).T)
+    theirs.o_proj.weight.copy_(layer.W_o.flatten(0, 1).T)
+    return theirs, deepseek.DeepseekV3RotaryEmbedding(config)
+
+
+def differ(got, want):
+    return float((got - want).norm() / want.norm())
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    torch.set_grad_enabled(False)
+    layer, met = MLA(D, H, SIZE, SIZE, D_C, D_R, norm=True), []
+    for context, bar in DECODE.items():
+        cache, x = layer.cache(1, context), torch.randn(1, 1, D)
+        cache.buffer.normal_()
+
+        def step(absorbed, cache=cache, x=x):
+            cache.length = cache.buffer.shape[1] - 1  # as before the last step
+            return layer(x, cache, absorbed=absorbed)
+
+        off = differ(step(True), step(False))
+        seen = ratio(partial(step, False), partial(step, True), 15)
+        met.append(seen >= bar and off < 1e-5)
+        print(
+            f"decode, context {context:4d}: re-expansion ÷ absorbed {seen:5.2f} (bar ≥ {bar}); outputs differ {off:.0e}"
+        )
+    theirs, rotary = peer(layer)
+    for length, bar in PREFILL.items():
+        x = torch.randn(1, length, D)
+        angles = rotary(x, torch.arange(length)[None])
+        off = differ(layer(x), theirs(x, angles, None)[0])
+        seen = ratio(partial(layer, x), partial(theirs, x, angles, None), 9)
+        met.append(seen <= bar and off < 1e-5)
+        print(f"prefill, {length:4d} tokens: ours ÷ transformers' {seen:6.2f} (bar ≤ {bar}), outputs differ {off:.0e}")
+    sys.exit(0 if all(met) else "A bar was missed.")
+
+
+if __name__ == "__main__":
+    main()
