@@ -1,11 +1,14 @@
 """helpers.attention against loops and torch, with every way to cut a text, and refused input."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import attention
 from helpers.attention import GQA, MLA, Cache, _attend, rope
 
 EPS = 2.0**-52
@@ -216,3 +219,120 @@ def test_rows_that_do_not_fit_a_cache_are_refused():
         with pytest.raises(error, match=says):
             cache.append(new)
         assert cache.length == 1 and cache.rows.shape == (2, 1, 3)
+
+
+def test_rope_is_the_complex_product():
+    x = torch.randn(3, 6, dtype=torch.float64)
+    want = lambda base, start: torch.view_as_real(
+        torch.view_as_complex(x.unflatten(-1, (3, 2)))
+        * torch.polar(
+            torch.ones(3, 3).double(),
+            torch.arange(start, start + 3).double()[:, None]
+            * torch.tensor([base ** (-a / 3) for a in range(3)], dtype=torch.float64),
+        )
+    ).flatten(-2)
+    assert (rope(x, 5, 100.0) - want(100.0, 5)).abs().max() < 1e-13
+    assert (rope(x) - want(10_000.0, 0)).abs().max() < 1e-13
+    assert (rope(x, 2**24 + 1) - want(10_000.0, 2**24 + 1)).abs().max() < 1e-6
+    assert (rope(x.bfloat16(), 1001).double() - rope(x.bfloat16().double(), 1001)).abs().max() < 0.05
+    with pytest.raises(TypeError, match="start is True"):
+        rope(x, True)
+    for bad in (True, math.inf):
+        with pytest.raises((TypeError, ValueError), match=f"base is {bad}"):
+            rope(x, 0, bad)
+
+
+def test_init_and_defaults():
+    torch.manual_seed(0)
+    for layer in (GQA(64, 16, 4, 64), MLA(64, 16, 48, 64, 64, 16, 32), GQA(64, 8, 8, 15)):
+        h, d_v, _ = layer.W_o.shape
+        for name, W in layer.named_parameters():
+            fan = h * d_v if name == "W_o" else W.shape[0]
+            assert abs(W.std().item() * fan**0.5 - 1) < 0.1 and abs(W.mean().item()) * fan**0.5 < 0.1, name
+    assert GQA(8, 2, 1, 4).width == 8 and GQA(8, 2, 1, 3).W_o.shape == (2, 3, 8)
+    assert MLA(8, 2, 4, 4, 6, 2).base == 10_000.0 and isinstance(MLA(8, 2, 4, 4, 6, 2).norm_c, torch.nn.Identity)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_mla_rows_by_formula(norm):
+    torch.manual_seed(0)
+    rms = lambda a: a / (a.square().mean(-1, keepdim=True) + 1e-6).sqrt() if norm else a
+    layer = MLA(12, 3, 4, 5, 7, 4, 6, norm=norm, base=50.0).double().requires_grad_(False)
+    x, cache = torch.randn(1, 5, 12).double(), layer.cache(1, 5)
+    out = layer(x, cache)
+    c, k_r = (x[0] @ layer.W_c).split([7, 4], 1)
+    c, k_r = rms(c), rope(k_r, 0, 50.0)
+    assert (cache.rows[0] - torch.cat((c, k_r), 1)).abs().max() < 1e-12
+    q = rms(x[0] @ layer.W_cq) @ layer.W_q.permute(1, 0, 2)
+    q = torch.cat((q[..., :4], rope(q[..., 4:], 0, 50.0)), -1)
+    k = torch.cat((c @ layer.W_k.permute(1, 0, 2), k_r.expand(3, -1, -1)), -1)
+    p = (q @ k.mT / 8**0.5).masked_fill(torch.ones(5, 5).triu(1).bool(), -math.inf).softmax(-1)
+    assert (out[0] - (p @ (c @ layer.W_v.permute(1, 0, 2)) @ layer.W_o).sum(0)).abs().max() < 1e-12
+    small = x * 1e-3
+    c = rms((small[0] @ layer.W_c)[:, :7])
+    cache = layer.cache(1, 5)
+    layer(small, cache)
+    assert (cache.rows[0, :, :7] - c).abs().max() < 1e-12
+    cache = layer.cache(1, 5)
+    layer(x[:, :2], cache)
+    layer(x[:, 2:], cache)
+    k_r = rope((x[0] @ layer.W_c)[:, 7:], 0, 50.0)
+    assert (cache.rows[0, :, 7:] - k_r).abs().max() < 1e-12
+
+
+def test_absorbed_makes_no_keys(monkeypatch):
+    seen = []
+    monkeypatch.setattr(attention, "_attend", lambda q, k, v: seen.append(k.shape[1]) or _attend(q, k, v))
+    layer, x = MLA(8, 2, 4, 4, 6, 2), torch.randn(1, 3, 8)
+    layer(x, absorbed=True)
+    layer(x)
+    assert seen == [1, 2]
+
+
+def test_more_is_refused():
+    for what, kw, says in (
+        (GQA, {"d": 8, "h": 2, "g": 1, "d_k": 2, "d_v": 0}, "d_v is 0"),
+        (GQA, {"d": 8, "h": 2, "g": 1, "d_k": 0}, "d_k is 0"),
+        (MLA, {"d": 8, "h": 2, "d_k": 0, "d_v": 4, "d_c": 6, "d_r": 2}, "d_k is 0"),
+        (MLA, {"d": 8, "h": 2, "d_k": 4, "d_v": 4, "d_c": 6, "d_r": 0}, "d_r is 0"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            what(**kw)
+    layer = GQA(8, 2, 1, 4).requires_grad_(False)
+    with pytest.raises(TypeError, match="on meta"):
+        layer(torch.ones(1, 1, 8, device="meta"))
+    with pytest.raises(TypeError, match="on meta"):
+        layer(torch.ones(1, 1, 8), Cache(1, 2, 8, device="meta"))
+    with pytest.raises(TypeError, match="float64"):
+        layer(torch.ones(1, 1, 8), Cache(1, 2, 8, dtype=torch.float64))
+    with pytest.raises(ValueError, match="x holds"):
+        layer(torch.full((1, 1, 8), math.inf))
+    assert GQA(8, 2, 1, 4).to("meta").cache(1, 2).buffer.is_meta
+    new = torch.ones(1, 1, 8, requires_grad=True)
+    cache = Cache(1, 2, 8)
+    with torch.no_grad():
+        cache.append(new)
+    assert rope(torch.ones(2, 4, device="meta")).is_meta
+
+
+def test_nothing_false_is_kept():
+    cache = GQA(8, 2, 1, 4).requires_grad_(False).cache(1, 4)
+    cache.length = -1
+    with pytest.raises(ValueError, match="cache holds -1"):
+        cache.append(torch.ones(1, 1, 8))
+    for s in (2**53, 2**53 + 1, 10**30):
+        with pytest.raises(ValueError, match="start is"):
+            rope(torch.ones(1, 4), s)
+    with pytest.raises(ValueError, match="base is"):
+        rope(torch.ones(2, 4), 0, 10**400)
+    layer = GQA(8, 4, 2, 4).requires_grad_(False)
+    layer.W_q[0, 0, 0] = math.nan
+    cache = layer.cache(1, 4)
+    with pytest.raises(ValueError, match="NaN"):
+        layer(torch.ones(1, 1, 8), cache)
+    assert cache.length == 0
+    low = GQA(8, 4, 2, 4).half().requires_grad_(False)
+    cache = low.cache(1, 4)
+    with pytest.raises(ValueError, match="NaN"):
+        low(torch.full((1, 1, 8), 65504.0).half(), cache)
+    assert cache.length == 0

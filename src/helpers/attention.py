@@ -2,6 +2,7 @@
 
 After Shazeer (2019), Ainslie et al. (2023) and DeepSeek-V2 (2024). Vectors are rows, as in x W. There are no biases
 and no dropout; scores are divided by the square root of the size of a whole query. Under autograd use no cache.
+Bad input raises TypeError or ValueError, and leaves a cache as it was.
 """
 
 import math
@@ -17,12 +18,11 @@ except ImportError as error:
 class Cache:
     """What one layer keeps of its past: `width` numbers a token, in one buffer (batch, capacity, width).
 
+    A cache belongs to one layer. Set `length` back to forget the newest tokens.
+
     Args:
         batch, capacity, width: integers ≥ 1: sequences, most tokens, and numbers a token.
         dtype, device: of the buffer; torch's defaults if left out.
-
-    Raises:
-        TypeError, ValueError: a size is not an integer ≥ 1.
     """
 
     def __init__(self, batch: int, capacity: int, width: int, *, dtype=None, device=None):
@@ -36,34 +36,23 @@ class Cache:
         return self.buffer[:, : self.length]
 
     def append(self, new: torch.Tensor) -> torch.Tensor:
-        """Write the rows `new` (batch, t, width) behind those held and return all, as `rows`.
-
-        Raises:
-            TypeError: `new` is not a tensor of the buffer's dtype and device.
-            ValueError: shape, capacity or autograd forbid it; the cache is then as it was.
-        """
-        if not isinstance(new, torch.Tensor):
-            raise TypeError(f"new is {type(new).__name__}; it must be a tensor")
-        if new.ndim != 3 or new.shape[2] != self.buffer.shape[2]:
-            raise ValueError(f"new has shape {tuple(new.shape)}; it must be (batch, t, {self.buffer.shape[2]})")
-        self.admit(new.shape[:2], new.dtype, new.device)
+        """Write the rows `new` (batch, t, width) behind those held and return all, as `rows`."""
+        batch, capacity, width = self.buffer.shape
+        if not isinstance(new, torch.Tensor) or (new.dtype, new.device) != (self.buffer.dtype, self.buffer.device):
+            what = f"{new.dtype} on {new.device}" if isinstance(new, torch.Tensor) else type(new).__name__
+            raise TypeError(f"new is {what}; the cache has {self.buffer.dtype} on {self.buffer.device}")
+        if new.ndim != 3 or new.shape[2] != width:
+            raise ValueError(f"new has shape {tuple(new.shape)}; it must be (batch, t, {width})")
+        if new.shape[0] != batch:
+            raise ValueError(f"the batch has {new.shape[0]} sequences; cache was made for {batch}")
+        if not 0 <= self.length <= capacity - new.shape[1]:
+            held = f"cache holds {self.length} of {capacity} tokens"
+            raise ValueError(f"{held}; {new.shape[1]} more do not fit: declare a larger capacity")
         if new.requires_grad and torch.is_grad_enabled():
             raise ValueError("new requires a gradient; a cache is for inference: run under torch.no_grad()")
         self.buffer[:, self.length : self.length + new.shape[1]] = new
         self.length += new.shape[1]
         return self.rows
-
-    def admit(self, shape, dtype, device):
-        """Raise, as `append` does, if rows of shape (batch, t), dtype and device do not fit; change nothing."""
-        batch, capacity, _ = self.buffer.shape
-        if (dtype, device) != (self.buffer.dtype, self.buffer.device):
-            raise TypeError(f"the rows are {dtype} on {device}; cache has {self.buffer.dtype} on {self.buffer.device}")
-        if shape[0] != batch:
-            raise ValueError(f"the batch has {shape[0]} sequences; cache was made for {batch}")
-        if self.length + shape[1] > capacity:
-            raise ValueError(
-                f"cache holds {self.length} of {capacity} tokens; {shape[1]} more do not fit: declare a larger capacity"
-            )
 
 
 def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0) -> torch.Tensor:
@@ -71,19 +60,17 @@ def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0) -> torch.Tenso
 
     Args:
         x: (..., L, d_r), floating point, d_r even; row j has position m = start + j.
-        start: the first row's position, an integer.
-        base: a finite number > 0; the wavelengths run from 2π to about 2π · base tokens.
-
-    Raises:
-        TypeError, ValueError: an argument that is not so.
+        start: the first row's position, an integer below 2**52 in size.
+        base: a number ≥ 1; the wavelengths run from 2π to nearly 2π · base tokens.
     """
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         raise TypeError(f"x is {getattr(x, 'dtype', type(x).__name__)}; it must be a floating-point tensor")
     if x.ndim < 2 or x.shape[-1] % 2:
         raise ValueError(f"x has shape {tuple(x.shape)}; it must be (..., L, d_r) with d_r even")
-    if isinstance(start, bool) or not isinstance(start, int):
-        raise TypeError(f"start is {start!r}; it must be an integer")
-    _positive(base)
+    if type(start) is not int or abs(start) >= 2**52:
+        error = ValueError if type(start) is int else TypeError
+        raise error(f"start is {start!r}; it must be an integer below 2**52 in size")
+    _base(base)
     a = torch.arange(0, x.shape[-1], 2, dtype=torch.float64, device=x.device)
     m = torch.arange(start, start + x.shape[-2], dtype=torch.float64, device=x.device)
     angle = m[:, None] * base ** (-a / x.shape[-1])  # (L, d_r/2), in float64: float32 would lose digits at large m
@@ -112,9 +99,8 @@ class _Layer(nn.Module):
         """An empty cache for this layer."""
         return Cache(batch, capacity, self.width, dtype=self.W_o.dtype, device=self.W_o.device)
 
-    def _weight(self, *shape):
-        fan_in = shape[0] if len(shape) < 3 or shape[-1] != self.d else shape[0] * shape[1]
-        return nn.Parameter(torch.randn(shape) / math.sqrt(fan_in))
+    def _weight(self, *shape, fan_in=None):
+        return nn.Parameter(torch.randn(shape) / math.sqrt(fan_in or shape[0]))
 
     def _start(self, x, cache):
         """The position of the first row of x; raises if x or the cache does not fit the layer."""
@@ -123,16 +109,19 @@ class _Layer(nn.Module):
             raise TypeError(f"x is {what}; it must be {self.W_o.dtype} on {self.W_o.device}, as the layer's weights")
         if x.ndim != 3 or x.shape[2] != self.d or 0 in x.shape:
             raise ValueError(f"x has shape {tuple(x.shape)}; it must be (batch, t, {self.d}), nothing empty")
-        if not torch.isfinite(x).all():
-            raise ValueError("x holds NaN or infinity; it must be finite")
         if cache is None:
             return 0
         if not isinstance(cache, Cache):
             raise TypeError(f"cache is {type(cache).__name__}; it must be a Cache, as layer.cache makes it")
         if cache.buffer.shape[2] != self.width:
             raise ValueError(f"cache keeps {cache.buffer.shape[2]} numbers a token; this layer needs {self.width}")
-        cache.admit(x.shape[:2], x.dtype, x.device)
         return cache.length
+
+    def _keep(self, q, rows, cache):
+        """All rows, the new ones cached. NaN in a score need not show in the output: torch's kernel may give 0."""
+        if not (torch.isfinite(q).all() and torch.isfinite(rows).all()):
+            raise ValueError("x holds NaN or infinity, or queries or keys made of it do; all must be finite")
+        return rows if cache is None else cache.append(rows)
 
     def _out(self, o):
         return o.transpose(1, 2).flatten(2) @ self.W_o.flatten(0, 1)  # (b, t, h d_v) (h d_v, d)
@@ -147,9 +136,6 @@ class GQA(_Layer):
         base: the base of RoPE over all of d_k; None for no positions.
 
     The cache keeps g (d_k + d_v) numbers a token: [key, value] of each group.
-
-    Raises:
-        TypeError, ValueError: sizes that are not so.
     """
 
     def __init__(self, d: int, h: int, g: int, d_k: int, d_v: int | None = None, *, base: float | None = None):
@@ -158,13 +144,12 @@ class GQA(_Layer):
         _sizes(d=d, h=h, g=g, d_k=d_k, d_v=d_v)
         if h % g:
             raise ValueError(f"h = {h} is not divisible by g = {g}; each group must serve equally many heads")
-        if base is not None and d_k % 2:
-            raise ValueError(f"d_k is {d_k}; it must be even for RoPE")
-        _positive(1 if base is None else base)
+        if base is not None:
+            _base(base, d_k=d_k)
         self.d, self.g, self.d_k, self.base, self.width = d, g, d_k, base, g * (d_k + d_v)
         self.W_q = self._weight(d, h, d_k)
         self.W_c = self._weight(d, g * (d_k + d_v))
-        self.W_o = self._weight(h, d_v, d)
+        self.W_o = self._weight(h, d_v, d, fan_in=h * d_v)
 
     def forward(self, x: torch.Tensor, cache: Cache | None = None) -> torch.Tensor:
         """x (b, t, d) → (b, t, d). With a cache, x continues what it holds, and is added to it."""
@@ -175,8 +160,7 @@ class GQA(_Layer):
             q = rope(q, start, self.base)
             k = rope(rows[..., : self.d_k].transpose(1, 2), start, self.base).transpose(1, 2)
             rows = torch.cat((k, rows[..., self.d_k :]), -1)
-        if cache is not None:
-            rows = cache.append(rows.flatten(2)).unflatten(2, (self.g, -1))  # (b, L, g, d_k + d_v)
+        rows = self._keep(q, rows.flatten(2), cache).unflatten(2, (self.g, -1))  # (b, L, g, d_k + d_v)
         k, v = rows.transpose(1, 2).tensor_split((self.d_k,), -1)
         return self._out(_attend(q, k, v))
 
@@ -192,31 +176,25 @@ class MLA(_Layer):
         base: the base of RoPE.
 
     The cache keeps d_c + d_r numbers a token: [latent, rotary key].
-
-    Raises:
-        TypeError, ValueError: sizes that are not so.
     """
 
     def __init__(self, d, h, d_k, d_v, d_c, d_r, d_q=None, *, norm: bool = False, base: float = 10_000.0):
         super().__init__()
-        _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, **({} if d_q is None else {"d_q": d_q}))
-        if d_r % 2:
-            raise ValueError(f"d_r is {d_r}; it must be even for RoPE")
-        _positive(base)
+        _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, d_q=1 if d_q is None else d_q)
+        _base(base, d_r=d_r)
         self.d, self.d_k, self.d_c, self.base, self.width = d, d_k, d_c, base, d_c + d_r
         self.W_cq = None if d_q is None else self._weight(d, d_q)
         self.W_q = self._weight(d if d_q is None else d_q, h, d_k + d_r)
         self.W_c = self._weight(d, d_c + d_r)
         self.W_k, self.W_v = self._weight(d_c, h, d_k), self._weight(d_c, h, d_v)
-        self.W_o = self._weight(h, d_v, d)
-        self.norm_q = nn.RMSNorm(d_q, eps=1e-6) if norm and d_q is not None else nn.Identity()
-        self.norm_c = nn.RMSNorm(d_c, eps=1e-6) if norm else nn.Identity()
+        self.W_o = self._weight(h, d_v, d, fan_in=h * d_v)
+        self.norm_q, self.norm_c = (nn.RMSNorm(n, eps=1e-6) if norm and n else nn.Identity() for n in (d_q, d_c))
 
     def forward(self, x: torch.Tensor, cache: Cache | None = None, *, absorbed: bool = False) -> torch.Tensor:
         """x (b, t, d) → (b, t, d). With a cache, x continues what it holds, and is added to it.
 
-        The two forms give the same output. `absorbed=False` makes keys and values of all heads from the latents: for
-        training and prefill. `absorbed=True` lets queries and outputs meet the latents themselves: for decoding.
+        The two forms give the same output, up to rounding. `absorbed=False` makes keys and values of all heads from
+        the latents: for training and prefill. `absorbed=True` lets queries meet the latents themselves: for decoding.
         """
         start = self._start(x, cache)
         q = x if self.W_cq is None else self.norm_q(x @ self.W_cq)
@@ -224,28 +202,30 @@ class MLA(_Layer):
         q, q_r = q[..., : self.d_k], rope(q[..., self.d_k :], start, self.base)
         c, k_r = (x @ self.W_c).tensor_split((self.d_c,), -1)
         rows = torch.cat((self.norm_c(c), rope(k_r, start, self.base)), -1)  # (b, t, d_c + d_r)
-        if cache is not None:
-            rows = cache.append(rows)  # (b, L, d_c + d_r)
+        q = torch.cat((q @ self.W_k.permute(1, 2, 0) if absorbed else q, q_r), -1)  # (b, h, t, d_k or d_c + d_r)
+        rows = self._keep(q, rows, cache)  # (b, L, d_c + d_r)
         c, k_r = rows.tensor_split((self.d_c,), -1)
         if absorbed:
-            q = torch.cat((q @ self.W_k.permute(1, 2, 0), q_r), -1)  # (b, h, t, d_c + d_r)
             scale = math.sqrt(self.width / self.W_q.shape[2])  # the size of the whole query is d_k + d_r
             return self._out(_attend(scale * q, rows[:, None], c[:, None]) @ self.W_v.transpose(0, 1))
         k, v = ((c @ W.flatten(1)).unflatten(2, W.shape[1:]).transpose(1, 2) for W in (self.W_k, self.W_v))
         k = torch.cat((k, k_r[:, None].expand(*k.shape[:3], -1)), -1)  # (b, h, L, d_k + d_r)
-        return self._out(_attend(torch.cat((q, q_r), -1), k, v))
+        return self._out(_attend(q, k, v))
 
 
 def _sizes(**named):
     for name, size in named.items():
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"{name} is {size!r}; it must be an integer ≥ 1")
-        if size < 1:
-            raise ValueError(f"{name} is {size}; it must be an integer ≥ 1")
+        if type(size) is not int or size < 1:
+            error = ValueError if type(size) is int else TypeError
+            raise error(f"{name} is {size!r}; it must be a Python int ≥ 1")
 
 
-def _positive(base):
+def _base(base, **size):
+    """Raise if RoPE cannot have this base, or a size that is not even."""
     if isinstance(base, bool) or not isinstance(base, (int, float)):
-        raise TypeError(f"base is {base!r}; it must be a number > 0")
-    if not 0 < base < math.inf:
-        raise ValueError(f"base is {base}; it must be a finite number > 0")
+        raise TypeError(f"base is {base!r}; it must be a number ≥ 1")
+    if not 1 <= base < 2**1023:
+        raise ValueError(f"base is {base}; it must be a finite number ≥ 1")
+    for name, d in size.items():
+        if d % 2:
+            raise ValueError(f"{name} is {d}; it must be even for RoPE")
