@@ -1,0 +1,215 @@
+"""Maps from R^n to the simplex, and losses whose gradient is p − onehot(target).
+
+x is a torch tensor or numpy array of floats; a map gives back its kind, shape and dtype, a loss drops `dim`, and target
+has that shape. 16 bits are computed in 32. −inf marks an absent entry: p and gradient 0. A second derivative is exact
+or raises. TypeError for another kind of x or parameter; ValueError for NaN, +inf, an empty or wholly −inf row, and a
+parameter or target out of range or on −inf. After Peters et al. (2019), Blondel et al. (2020) and Su (2024)."""
+
+import functools
+import numbers
+
+import numpy as np
+from scipy import stats
+
+try:
+    import torch
+except ImportError as error:
+    raise ImportError("helpers.simplex needs PyTorch: pip install torch") from error
+
+
+def _rowwise(f, shift=True):
+    """Checks x and gives it to f with `dim` last, in at least float32, and its maximum 0 if `shift`."""
+
+    @functools.wraps(f)
+    def wrapper(x, *args, **kwargs):
+        if isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.itemsize <= 8:
+            return wrapper(torch.from_numpy(np.array(x, x.dtype.newbyteorder("="))), *args, **kwargs).numpy()
+        if not (isinstance(x, torch.Tensor) and x.is_floating_point() and x.itemsize > 1 and x.layout == torch.strided):
+            raise TypeError(f"x is {type(x).__name__} {getattr(x, 'dtype', '')}; it must be a dense array of floats")
+        dim = args[-1] if len(args) == f.__code__.co_argcount - 1 else kwargs.get("dim", -1)  # the last parameter
+        _check("dim", dim, numbers.Integral, -x.ndim, x.ndim - 1)
+        _check("x.shape[dim]", x.shape[dim], numbers.Integral, 1, np.inf)
+        s = (x if dim == -1 else x.movedim(dim, -1)).to(torch.promote_types(x.dtype, torch.float32))
+        m = s.detach().amax(-1, True)
+        if (m - m).sum().item() != 0:
+            raise ValueError("x holds NaN or +inf, or a row wholly −inf; every row must have a finite maximum")
+        y = f(s - m if shift else s, *args, **kwargs).to(x.dtype)
+        return y if dim == -1 or y.ndim < x.ndim else y.movedim(-1, dim)
+
+    return wrapper
+
+
+def _check(name, value, kind, low, high, even=False):
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r}; it must be a number, {kind.__name__}")
+    if not low <= value <= high or (even and value % 2):
+        raise ValueError(f"{name} is {value}; it must lie between {low} and {high}{' and be even' * even}")
+
+
+@_rowwise
+def softmax(x, dim=-1):
+    """p_i = e^(x_i) / Σ e^(x_j)."""
+    return x.softmax(-1)
+
+
+@functools.partial(_rowwise, shift=False)
+def taylor_softmax(x, degree=2, dim=-1):
+    """p_i = f(x_i) / Σ f(x_j), f the Taylor polynomial of e^x of even degree, 2 to 100; not shift invariant."""
+    _check("degree", degree, numbers.Integral, 2, 100, even=True)  # an odd f has a zero
+    absent, k = x.isneginf(), int(degree)
+    x = x.masked_fill(absent, 0)
+    c = x.detach().abs().amax(-1, True).clamp(min=1)  # cancels in the ratio; keeps the powers finite
+    # k! f(x) = ∫₀^∞ (x + u)^k e^−u du. Gauss–Laguerre is exact for it and, unlike Horner, adds positive terms only.
+    nodes, weights = np.polynomial.laguerre.laggauss(k // 2 + 1)
+    p = sum(w * (x / c + u / c) ** k for u, w in zip(nodes, weights, strict=True)).masked_fill(absent, 0)
+    return p / p.sum(-1, True)
+
+
+@_rowwise
+def sparse_softmax(x, k, dim=-1):
+    """Softmax of the k largest entries, 0 elsewhere; among equals at the boundary the first are kept."""
+    _check("k", k, numbers.Integral, 1, x.shape[-1])
+    i = torch.sort(x.detach(), dim=-1, descending=True, stable=True)[1]
+    return x.scatter(-1, i[..., k:], -torch.inf).softmax(-1)
+
+
+def sparsemax(x, dim=-1):
+    """The point of the simplex nearest to x: p = relu(x − λ)."""
+    return entmax(x, 2, dim)
+
+
+@_rowwise
+def entmax(x, alpha=1.5, dim=-1):
+    """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100. For β > 1 an entry near 0 is only good to eps^(1/β)."""
+    p, g, _ = _solve(x.detach(), alpha)
+    pull = lambda v: v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1)  # J = diag(g) − g gᵀ / Σ g
+    return _Given.apply(x, p, lambda dp: pull(g * dp)) if x.requires_grad else p
+
+
+@_rowwise
+def perturb_max(x, noise="gumbel", dim=-1):
+    """p_i = P[argmax(x + ε) = i] = ∫ φ(z − x_i) Π_{j≠i} Φ(z − x_j) dz for iid noise ε: "gumbel" (softmax), "gaussian",
+    "logistic" or a frozen continuous scipy.stats distribution; ValueError where its density is too rough to integrate
+    (Σ p is not 1 to 1e-10). Computed in float64 on the CPU; memory grows like n², and n³ for a density with kinks."""
+    dist = {"gumbel": stats.gumbel_r(), "gaussian": stats.norm(), "logistic": stats.logistic()}.get(str(noise), noise)
+    if not all(hasattr(dist, name) for name in ("logpdf", "logcdf", "ppf", "isf", "args")):
+        raise ValueError(f"noise is {noise!r}; it must be gumbel, gaussian, logistic or a frozen distribution")
+    s = x.detach().double().cpu().numpy()[..., None]
+    for rule in (_trapezoid, _pieces):
+        with np.errstate(all="ignore"):  # what is not finite fails the sum below
+            z, h = rule(dist, s)
+            logcdf = dist.logcdf(z - s)  # (..., n, points)
+            rate = np.nan_to_num(np.exp(dist.logpdf(z - s) - logcdf), posinf=0)  # φ/Φ
+            mass = h * np.exp(logcdf.sum(-2, keepdims=True))
+            p = (rate * mass).sum(-1)
+        if (abs(p.sum(-1) - 1) < 1e-10).all():
+            break
+    else:
+        raise ValueError(f"noise is {noise!r}; its density is too rough to integrate")
+    rate, mass = torch.from_numpy(rate), torch.from_numpy(mass)
+    # ∂p_i/∂x_j = −∫ φ_i φ_j Π_{k≠i,j} Φ_k for j ≠ i, and each row of the Jacobian sums to 0
+    pull = lambda d: (rate * mass * (d * rate.sum(-2, True) - (d * rate).sum(-2, True))).sum(-1)
+    return _Given.apply(x, torch.from_numpy(p).to(x), lambda dp: pull(dp.double().cpu()[..., None]).to(dp))
+
+
+def _trapezoid(dist, s):
+    """Points and weights for densities that are smooth on the whole line with light tails: exponentially accurate."""
+    low = max(s.min(initial=0, where=s > -np.inf) + dist.ppf(1e-18), dist.ppf(1e-300))  # below the second p underflows
+    high, step = dist.isf(1e-18 / s.shape[-2]), (dist.ppf(0.75) - dist.ppf(0.25)) / 24
+    return np.linspace(low, high, int(np.clip((high - low) / step, 2, 8192)), retstep=True)
+
+
+def _pieces(dist, s):
+    """Gauss–Legendre between kinks and quantiles of the noise at every entry, in quantiles of the noise beyond them."""
+    (g, w), tails = np.polynomial.legendre.leggauss(24), 10.0 ** -np.arange(1, 7)
+    knots = np.unique([*dist.support(), dist.median(), *dist.ppf(tails), *dist.isf(tails)])
+    x = np.where(s > -np.inf, s, 0)  # the largest entry is 0
+    cuts = np.sort((x + knots[np.isfinite(knots)]).reshape(*s.shape[:-2], -1))[..., None]  # (..., cuts, 1)
+    half = np.diff(cuts, axis=-2) / 2
+    z, h = [cuts[..., :-1, :] + half * (1 + g)], [half * w]
+    for q, inverse, end in ((dist.cdf, dist.ppf, cuts[..., :1, :]), (dist.sf, dist.isf, cuts[..., -1:, :])):
+        u = q(end) / 2
+        beyond = np.where(u > 0, inverse(u * (1 + g)), end)
+        z, h = [*z, beyond], [*h, np.where(u > 0, u * w / np.where(u > 0, dist.pdf(beyond), 1), 0)]
+    return (np.concatenate(part, -2).reshape(*s.shape[:-2], 1, -1) for part in (z, h))
+
+
+@_rowwise
+def entmax_loss(x, target, alpha=1.5, dim=-1):
+    """Fenchel–Young loss of entmax: cross-entropy for alpha = 1, ½ − x_t + ½ Σ_Ω (x_i² − λ²) for 2."""
+    s, t = x.detach(), _index(target, x)
+    p, _, c = _solve(s, alpha)
+    # Ω*(s) = ⟨p, s⟩ − Ω(p), where Ω(p) = (Σ p^α − 1) / (α(α − 1)) = ⟨p, s − τ⟩ / α needs no division by α − 1
+    tau = c / max(alpha - 1, 1e-20)
+    value = (1 - 1 / alpha) * (p * s.where(p > 0, 0)).sum(-1, True) + tau / alpha - s.gather(-1, t)
+    return _Given.apply(x, value[..., 0], lambda d: d[..., None] * p.scatter_add(-1, t, -torch.ones_like(c)))
+
+
+@_rowwise
+def sparse_softmax_loss(x, target, k, dim=-1):
+    """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries and the target."""
+    t = _index(target, x)
+    _check("k", k, numbers.Integral, 1, x.shape[-1])
+    out = x.detach().argsort(-1, True)[..., k:]  # which of equal entries are left out does not change the sum
+    return x.scatter(-1, out, -torch.inf).scatter(-1, t, x.gather(-1, t)).logsumexp(-1) - x.gather(-1, t)[..., 0]
+
+
+@functools.partial(_rowwise, shift=False)
+def stopgrad_loss(x, target, map, dim=-1):
+    """⟨x, stop_gradient(p − onehot)⟩, p = map(x) along the last axis: only its gradient means anything."""
+    t = _index(target, x)
+    r = map(x.detach()).scatter_add(-1, t, -torch.ones_like(x[..., :1]))
+    return _Given.apply(x, (r * x.masked_fill(r == 0, 0)).sum(-1), lambda d: d[..., None] * r)
+
+
+class _Given(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, value, vjp):
+        ctx.vjp = vjp
+        return value
+
+    backward = staticmethod(torch.autograd.function.once_differentiable(lambda ctx, grad: (ctx.vjp(grad), None, None)))
+
+
+def _solve(s, alpha):
+    """p = relu(1 + b(s − τ))^(1/b), b = alpha − 1, so that Σ p = 1; its slope p^(1−b); bτ. s has maximum 0."""
+    _check("alpha", alpha, numbers.Real, 1, 101)
+    b = max(alpha - 1, 1e-20)  # 1e-20 is 0 to rounding
+    n, z = s.shape[-1], s if b == 1 else s * b
+
+    def power(c):  # c = bτ
+        if b in (0.5, 1):
+            w = (z - (c - 1)).relu_()
+            return (w, w.sign()) if b == 1 else (w * w, w)
+        w = (z - c).clamp_(min=-1).log1p_().div_(b)
+        return w.exp(), ((1 - b) * w).exp_().masked_fill_(w.isneginf(), 0)
+
+    if b in (0.5, 1) and n <= 64 and s.is_cpu:  # faster than Newton here, and so short a running sum is accurate
+        y = torch.from_numpy(np.sort((-z).clamp_(max=1).numpy()))  # −z_(k); λ ≥ −1, so what lies below −1 has no say
+        k, total = torch.arange(1, n + 1, dtype=s.dtype), y.cumsum(-1)
+        # −λ = min_k max(−λ_k, −z_(k)); λ_k = (S_k − 1) / k for b = 1, μ_k − √max(1/k − σ_k², 0) for b = ½
+        root = 1 if b == 1 else (total * total).sub_((y * y).cumsum(-1).sub_(1).mul_(k)).clamp_(min=0).sqrt_()
+        c = 1 - torch.maximum((total + root).div_(k), y).amin(-1, True)
+        return *power(c), c
+    c = torch.zeros_like(s[..., :1])
+    while b <= 1:  # Newton for the norm ‖relu(1 + bs − c)‖_(1/b) = 1, convex in c: from the left it never overshoots
+        p, g = power(c)
+        total = p.sum(-1, True)
+        c, last = c - (total * torch.expm1(-b * total.log()) / g.sum(-1, True)).clamp_(max=0), c
+        if torch.equal(c, last):
+            return p, g, c
+    for step in (1 - n**-b) * 0.5 ** np.arange(1, 65):  # bisection: at the right end the largest p is 1/n
+        c = torch.where(power(c + step)[0].sum(-1, True) < 1, c, c + step)
+    p, g = power(c)
+    return p / p.sum(-1, True), g, c
+
+
+def _index(target, x):
+    t = torch.as_tensor(target, device=x.device)
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise TypeError(f"target is {t.dtype}; it must hold integers")
+    fits = t.shape == x.shape[:-1] and (not t.numel() or 0 <= t.min() <= t.max() < x.shape[-1])
+    t = t.long()[..., None]
+    if not fits or x.gather(-1, t).isneginf().any():
+        raise ValueError(f"target is {t[..., 0]}; it must be {tuple(x.shape[:-1])}, < {x.shape[-1]}, and not on −inf")
+    return t
