@@ -1,6 +1,9 @@
 """helpers.simplex against entmax, scipy and its own laws; nasty input."""
 
+from fractions import Fraction
+
 import entmax as package
+import mpmath
 import numpy as np
 import pytest
 import scipy.integrate
@@ -77,6 +80,22 @@ def test_alpha_above_two():
     assert entmax(torch.zeros(2), 60).tolist() == [0.5, 0.5]  # 1 − λ = 2^−59 is not a difference of floats
 
 
+@pytest.mark.parametrize("alpha", [2.5, 4, 10, 50])
+def test_large_alpha_against_many_digits(alpha):
+    mpmath.mp.dps = 250
+    for seed in range(6):
+        x = normal(seed, 7, scale=0.1 if seed % 2 else 1.0)
+        b = mpmath.mpf(alpha) - 1
+        z = [b * (mpmath.mpf(float(a)) - mpmath.mpf(float(x.max()))) for a in x]
+        f = lambda d, z=z, b=b: mpmath.fsum((a + d) ** (1 / b) for a in z if a + d > 0)
+        low, high = mpmath.mpf(7) ** -b, mpmath.mpf(1)
+        for _ in range(800):
+            d = (low + high) / 2
+            low, high = (d, high) if f(d) < 1 else (low, d)
+        want = [float((a + low) ** (1 / b)) if a + low > 0 else 0.0 for a in z]
+        assert np.abs(entmax(x, alpha).numpy() - want).max() < 1e-6
+
+
 def test_equals_scipy_and_goes_to_softmax():
     x = normal(0, 4, 30, scale=5)
     want = torch.from_numpy(scipy.special.softmax(x.numpy(), -1))
@@ -104,6 +123,9 @@ def test_losses(f):
     assert torch.autograd.gradcheck(lambda x: f(x, t[:5], dim=0), (x,))
     assert (f(x, t) >= -1e-15).all()
     assert isinstance(f(x.detach().numpy(), t.numpy()), np.ndarray)
+    deep, u = normal(6, 2, 5, 4), torch.randint(0, 5, (2, 4), generator=torch.manual_seed(0))
+    assert close(f(deep, u, dim=1), f(deep.movedim(1, -1), u))
+    assert close(f(deep, u.numpy().astype(np.uint16)[::-1].copy(), dim=1), f(deep, u.flip(0), dim=1))
     y = x.detach() + normal(5, 6, 5)
     assert (f((x + y) / 2, t) <= (f(x, t) + f(y, t)) / 2 + 1e-14).all()  # convex
 
@@ -176,6 +198,9 @@ def test_boundary_ties():
         p = sparsemax(torch.tensor([0.0] * 4 + [-0.25] * m, dtype=torch.float64))
         assert close(p[:4], torch.full((4,), 0.25).double()) and p[4:].max() < 1e-15
     assert sparse_softmax(torch.tensor([1.0, 2, 1, 1]), 2).gt(0).tolist() == [True, True, False, False]
+    assert sparse_softmax(torch.ones(40), 3).gt(0).nonzero().flatten().tolist() == [0, 1, 2]
+    kept = [grad(lambda x, t=t: sparse_softmax_loss(x, t, 3), torch.ones(40)).ne(0).sum() for t in (0, 2, 3, 39)]
+    assert kept == [3, 3, 4, 4]
 
 
 def test_gradient_at_the_threshold_is_one_sided_but_consistent():
@@ -315,6 +340,19 @@ X = torch.tensor([[0.0, 1.0, -INF], [2.0, 0.0, 1.0]])
     [
         (lambda: taylor_softmax(X, 3), ValueError, "degree is 3"),
         (lambda: taylor_softmax(X, 0), ValueError, "degree is 0"),
+        (lambda: taylor_softmax(X, 102), ValueError, "degree is 102"),
+        (lambda: sparse_softmax_loss(X, [0, 1], 0), ValueError, "k is 0"),
+        (lambda: sparse_softmax_loss(X, [0, 1], 4), ValueError, "k is 4"),
+        (lambda: entmax(X, 101.5), ValueError, "alpha is 101.5"),
+        (lambda: entmax_loss(X, [0, 1], "2"), TypeError, "alpha is '2'"),
+        (lambda: entmax_loss(X, [True, True]), TypeError, "target is list of bool"),
+        (lambda: entmax_loss(X, [[0], [1, 2]]), TypeError, "target cannot be read"),
+        (lambda: entmax_loss(X, [2**70, 0]), TypeError, "target is list of object"),
+        (lambda: entmax_loss(X, np.ma.masked_array([0, 1], [0, 1])), TypeError, "target is MaskedArray"),
+        (lambda: softmax(np.ma.masked_array([0.0, 1.0], [0, 1])), TypeError, "x is MaskedArray"),
+        (lambda: perturb_max(X, stats.norm(loc=[0, 1])), ValueError, "noise is"),
+        (lambda: perturb_max(X, stats.norm(scale=-1)), ValueError, "noise is"),
+        (lambda: perturb_max(X, stats.gamma(0.5)), ValueError, "pole"),
         (lambda: taylor_softmax(X, 2.0), TypeError, "degree is 2.0"),
         (lambda: sparse_softmax(X, 0), ValueError, "k is 0"),
         (lambda: sparse_softmax(X, 4), ValueError, "k is 4"),
@@ -331,7 +369,7 @@ X = torch.tensor([[0.0, 1.0, -INF], [2.0, 0.0, 1.0]])
         (lambda: entmax_loss(X, torch.tensor([-100, 0])), ValueError, "target is"),
         (lambda: entmax_loss(X, torch.tensor([2, 0])), ValueError, "−inf"),
         (lambda: entmax_loss(X, torch.tensor([0, 0, 0])), ValueError, "target is"),
-        (lambda: entmax_loss(X, torch.tensor([0.0, 1.0])), TypeError, "target is torch.float32"),
+        (lambda: entmax_loss(X, torch.tensor([0.0, 1.0])), TypeError, "target is Tensor of float32"),
         (lambda: sparse_softmax_loss(X, torch.tensor([0, 3]), 2), ValueError, "target is"),
         (lambda: stopgrad_loss(X, torch.tensor([0, 3]), sparsemax), ValueError, "target is"),
     ],
@@ -339,6 +377,32 @@ X = torch.tensor([[0.0, 1.0, -INF], [2.0, 0.0, 1.0]])
 def test_bad_parameters_are_refused(f, error, says):
     with pytest.raises(error, match=says):
         f()
+
+
+def test_what_a_sum_of_one_hides():
+    """Errors of single entries that cancel in Σ p: each of these inputs once passed with a wrong p."""
+    x = np.array([0, -0.015051134742602869])
+    assert abs(perturb_max(x, stats.expon())[1] - np.exp(x[1]) / 2) < 1e-10
+    for x, noise in (([0, -0.35, -1.6], stats.triang(0.5)), ([0, -0.024428531710627553], stats.laplace())):
+        draws = noise.rvs((2 * 10**6, len(x)), random_state=0) + np.array(x)
+        seen = np.bincount(draws.argmax(-1), minlength=len(x)) / len(draws)
+        assert np.abs(perturb_max(np.array(x), noise) - seen).max() < 0.002
+    with pytest.raises(ValueError, match="triang"):
+        perturb_max(np.array([0, -0.03270764715018264]), stats.triang(0.3))
+
+
+def test_kinds_of_parameters_and_modes():
+    x, v = normal(0, 100), normal(1, 100)
+    for alpha in (np.int64(2), np.uint8(3), np.float32(1.5), Fraction(3, 2)):
+        assert close(entmax(x, alpha), entmax(x, float(alpha)), 0)
+        assert close(entmax_loss(x, 1, alpha), entmax_loss(x, 1, float(alpha)), 0)
+    with pytest.raises(RuntimeError):  # no forward mode, and no silent zero
+        torch.func.jvp(entmax, (x,), (v,))
+    assert torch.isfinite(taylor_softmax(torch.tensor([0.0, 1, -1]), 100)).all()
+    assert abs(sparsemax(torch.zeros(10**6)).sum() - 1) < 1e-4
+    stopgrad_loss(x.clone().requires_grad_(), 0, lambda y: sparsemax(y) if not y.requires_grad else None)
+    short = perturb_max(np.array([0.3, -0.2]), stats.laplace())
+    assert np.abs(perturb_max(np.array([0.3, -0.2, -INF]), stats.laplace())[:2] - short).max() < 1e-13
 
 
 def test_masked_losses():

@@ -22,7 +22,7 @@ def _rowwise(f, shift=True):
 
     @functools.wraps(f)
     def wrapper(x, *args, **kwargs):
-        if isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.itemsize <= 8:
+        if isinstance(x, np.ndarray) and not np.ma.isMaskedArray(x) and x.dtype.kind == "f" and x.itemsize <= 8:
             return wrapper(torch.from_numpy(np.array(x, x.dtype.newbyteorder("="))), *args, **kwargs).numpy()
         if not (isinstance(x, torch.Tensor) and x.is_floating_point() and x.itemsize > 1 and x.layout == torch.strided):
             raise TypeError(f"x is {type(x).__name__} {getattr(x, 'dtype', '')}; it must be a dense array of floats")
@@ -31,7 +31,7 @@ def _rowwise(f, shift=True):
         _check("x.shape[dim]", x.shape[dim], numbers.Integral, 1, np.inf)
         s = (x if dim == -1 else x.movedim(dim, -1)).to(torch.promote_types(x.dtype, torch.float32))
         m = s.detach().amax(-1, True)
-        if (m - m).sum().item() != 0:
+        if (m - m).sum().item() != 0:  # faster than isfinite
             raise ValueError("x holds NaN or +inf, or a row wholly −inf; every row must have a finite maximum")
         y = f(s - m if shift else s, *args, **kwargs).to(x.dtype)
         return y if dim == -1 or y.ndim < x.ndim else y.movedim(-1, dim)
@@ -57,7 +57,7 @@ def taylor_softmax(x, degree=2, dim=-1):
     """p_i = f(x_i) / Σ f(x_j), f the Taylor polynomial of e^x of even degree, 2 to 100; not shift invariant."""
     _check("degree", degree, numbers.Integral, 2, 100, even=True)  # an odd f has a zero
     absent, k = x.isneginf(), int(degree)
-    x = x.masked_fill(absent, 0)
+    x = x.masked_fill(absent, 0).double()  # powers of the nodes overflow float32
     c = x.detach().abs().amax(-1, True).clamp(min=1)  # cancels in the ratio; keeps the powers finite
     # k! f(x) = ∫₀^∞ (x + u)^k e^−u du. Gauss–Laguerre is exact for it and, unlike Horner, adds positive terms only.
     nodes, weights = np.polynomial.laguerre.laggauss(k // 2 + 1)
@@ -80,48 +80,59 @@ def sparsemax(x, dim=-1):
 
 @_rowwise
 def entmax(x, alpha=1.5, dim=-1):
-    """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100. For β > 1 an entry near 0 is only good to eps^(1/β)."""
+    """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100."""
     p, g, _ = _solve(x.detach(), alpha)
     pull = lambda v: v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1)  # J = diag(g) − g gᵀ / Σ g
-    return _Given.apply(x, p, lambda dp: pull(g * dp)) if x.requires_grad else p
+    follow = x.requires_grad or torch.autograd.forward_ad.unpack_dual(x).tangent is not None
+    return _Given.apply(x, p, lambda dp: pull(g * dp)) if follow else p
 
 
 @_rowwise
 def perturb_max(x, noise="gumbel", dim=-1):
     """p_i = P[argmax(x + ε) = i] = ∫ φ(z − x_i) Π_{j≠i} Φ(z − x_j) dz for iid noise ε: "gumbel" (softmax), "gaussian",
     "logistic" or a frozen continuous scipy.stats distribution; ValueError where its density is too rough to integrate
-    (Σ p is not 1 to 1e-10). Computed in float64 on the CPU; memory grows like n², and n³ for a density with kinks."""
-    dist = {"gumbel": stats.gumbel_r(), "gaussian": stats.norm(), "logistic": stats.logistic()}.get(str(noise), noise)
-    if not all(hasattr(dist, name) for name in ("logpdf", "logcdf", "ppf", "isf", "args")):
-        raise ValueError(f"noise is {noise!r}; it must be gumbel, gaussian, logistic or a frozen distribution")
+    (two rules differ by 1e-8). In float64 on the CPU; memory grows like n, and n² for a density with kinks."""
+    named = {"gumbel": stats.gumbel_r(), "gaussian": stats.norm(), "logistic": stats.logistic()}
+    dist = named.get(noise) if isinstance(noise, str) else noise
+    if not all(hasattr(dist, name) for name in ("logpdf", "logcdf", "ppf", "isf", "args")) or np.ndim(dist.median()):
+        raise ValueError(
+            f"noise is {noise!r}; it must be one of {', '.join(named)} or a frozen distribution of numbers"
+        )
     s = x.detach().double().cpu().numpy()[..., None]
-    for rule in (_trapezoid, _pieces):
-        with np.errstate(all="ignore"):  # what is not finite fails the sum below
-            z, h = rule(dist, s)
+
+    def integrate(rule, density):
+        with np.errstate(all="ignore"):  # what is not finite fails the comparison below
+            z, h = rule(dist, s, density)
             logcdf = dist.logcdf(z - s)  # (..., n, points)
             rate = np.nan_to_num(np.exp(dist.logpdf(z - s) - logcdf), posinf=0)  # φ/Φ
             mass = h * np.exp(logcdf.sum(-2, keepdims=True))
-            p = (rate * mass).sum(-1)
-        if (abs(p.sum(-1) - 1) < 1e-10).all():
+            return (rate * mass).sum(-1), rate, mass
+
+    with np.errstate(all="ignore"):
+        sound = np.isfinite(dist.median()) and not np.isinf(dist.pdf(dist.support())).any()
+    for rule in (_trapezoid, _pieces) if sound else ():
+        (p, rate, mass), (again, *_) = integrate(rule, 1), integrate(rule, 0.8)
+        if (abs(p.sum(-1) - 1) < 1e-10).all() and (abs(p - again) < 1e-8).all():
             break
     else:
-        raise ValueError(f"noise is {noise!r}; its density is too rough to integrate")
+        name = noise if isinstance(noise, str) else (dist.dist.name, dist.args, dist.kwds)
+        raise ValueError(f"noise is {name}; its density has a pole or is too rough to integrate")
     rate, mass = torch.from_numpy(rate), torch.from_numpy(mass)
     # ∂p_i/∂x_j = −∫ φ_i φ_j Π_{k≠i,j} Φ_k for j ≠ i, and each row of the Jacobian sums to 0
     pull = lambda d: (rate * mass * (d * rate.sum(-2, True) - (d * rate).sum(-2, True))).sum(-1)
     return _Given.apply(x, torch.from_numpy(p).to(x), lambda dp: pull(dp.double().cpu()[..., None]).to(dp))
 
 
-def _trapezoid(dist, s):
+def _trapezoid(dist, s, density):
     """Points and weights for densities that are smooth on the whole line with light tails: exponentially accurate."""
     low = max(s.min(initial=0, where=s > -np.inf) + dist.ppf(1e-18), dist.ppf(1e-300))  # below the second p underflows
     high, step = dist.isf(1e-18 / s.shape[-2]), (dist.ppf(0.75) - dist.ppf(0.25)) / 24
-    return np.linspace(low, high, int(np.clip((high - low) / step, 2, 8192)), retstep=True)
+    return np.linspace(low, high, int(density * np.clip((high - low) / step, 4, 8192)), retstep=True)
 
 
-def _pieces(dist, s):
+def _pieces(dist, s, density):
     """Gauss–Legendre between kinks and quantiles of the noise at every entry, in quantiles of the noise beyond them."""
-    (g, w), tails = np.polynomial.legendre.leggauss(24), 10.0 ** -np.arange(1, 7)
+    (g, w), tails = np.polynomial.legendre.leggauss(int(24 * density)), 10.0 ** -np.arange(1, 7)
     knots = np.unique([*dist.support(), dist.median(), *dist.ppf(tails), *dist.isf(tails)])
     x = np.where(s > -np.inf, s, 0)  # the largest entry is 0
     cuts = np.sort((x + knots[np.isfinite(knots)]).reshape(*s.shape[:-2], -1))[..., None]  # (..., cuts, 1)
@@ -130,14 +141,15 @@ def _pieces(dist, s):
     for q, inverse, end in ((dist.cdf, dist.ppf, cuts[..., :1, :]), (dist.sf, dist.isf, cuts[..., -1:, :])):
         u = q(end) / 2
         beyond = np.where(u > 0, inverse(u * (1 + g)), end)
-        z, h = [*z, beyond], [*h, np.where(u > 0, u * w / np.where(u > 0, dist.pdf(beyond), 1), 0)]
+        z.append(beyond)
+        h.append(np.where(u > 0, u * w / np.where(u > 0, dist.pdf(beyond), 1), 0))
     return (np.concatenate(part, -2).reshape(*s.shape[:-2], 1, -1) for part in (z, h))
 
 
 @_rowwise
 def entmax_loss(x, target, alpha=1.5, dim=-1):
     """Fenchel–Young loss of entmax: cross-entropy for alpha = 1, ½ − x_t + ½ Σ_Ω (x_i² − λ²) for 2."""
-    s, t = x.detach(), _index(target, x)
+    s, t, alpha = x.detach(), _index(target, x), _alpha(alpha)
     p, _, c = _solve(s, alpha)
     # Ω*(s) = ⟨p, s⟩ − Ω(p), where Ω(p) = (Σ p^α − 1) / (α(α − 1)) = ⟨p, s − τ⟩ / α needs no division by α − 1
     tau = c / max(alpha - 1, 1e-20)
@@ -150,7 +162,7 @@ def sparse_softmax_loss(x, target, k, dim=-1):
     """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries and the target."""
     t = _index(target, x)
     _check("k", k, numbers.Integral, 1, x.shape[-1])
-    out = x.detach().argsort(-1, True)[..., k:]  # which of equal entries are left out does not change the sum
+    out = torch.sort(x.detach(), dim=-1, descending=True, stable=True)[1][..., k:]  # as in sparse_softmax
     return x.scatter(-1, out, -torch.inf).scatter(-1, t, x.gather(-1, t)).logsumexp(-1) - x.gather(-1, t)[..., 0]
 
 
@@ -173,8 +185,7 @@ class _Given(torch.autograd.Function):
 
 def _solve(s, alpha):
     """p = relu(1 + b(s − τ))^(1/b), b = alpha − 1, so that Σ p = 1; its slope p^(1−b); bτ. s has maximum 0."""
-    _check("alpha", alpha, numbers.Real, 1, 101)
-    b = max(alpha - 1, 1e-20)  # 1e-20 is 0 to rounding
+    b = max(_alpha(alpha) - 1, 1e-20)  # 1e-20 is 0 to rounding
     n, z = s.shape[-1], s if b == 1 else s * b
 
     def power(c):  # c = bτ
@@ -197,19 +208,35 @@ def _solve(s, alpha):
         total = p.sum(-1, True)
         c, last = c - (total * torch.expm1(-b * total.log()) / g.sum(-1, True)).clamp_(max=0), c
         if torch.equal(c, last):
-            return p, g, c
-    for step in (1 - n**-b) * 0.5 ** np.arange(1, 65):  # bisection: at the right end the largest p is 1/n
-        c = torch.where(power(c + step)[0].sum(-1, True) < 1, c, c + step)
-    p, g = power(c)
-    return p / p.sum(-1, True), g, c
+            return p.div_(p.sum(-1, True)), g, c
+    # b > 1: bisection for log(1 − c), from −b log n, where the largest p is 1/n, to 0. Where p leaves 0 it is too steep
+    # for any c that a float can hold: such entries share what the others leave.
+    z, low, step = z.double(), torch.full_like(c, -b * np.log(n), dtype=torch.float64), b * np.log(n) / 2
+    for _ in range(64):
+        low = torch.where((z + (low + step).exp()).relu().pow(1 / b).sum(-1, True) < 1, low + step, low)
+        step /= 2
+    d = low.exp()
+    edge = (z + d).abs() <= (64 + 8 * b * np.log(n)) * np.finfo(float).eps * d
+    p = (z + d).relu().pow(1 / b).masked_fill(edge, 0)
+    p = torch.where(edge, (1 - p.sum(-1, True)).clamp(min=0) / edge.sum(-1, True), p)
+    p = p / p.sum(-1, True)
+    return p.to(s.dtype), torch.where(p > 0, p ** (1 - b), 0).to(s.dtype), (1 - d).to(s.dtype)
+
+
+def _alpha(alpha):
+    _check("alpha", alpha, numbers.Real, 1, 101)
+    return float(alpha)
 
 
 def _index(target, x):
-    t = torch.as_tensor(target, device=x.device)
-    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
-        raise TypeError(f"target is {t.dtype}; it must hold integers")
-    fits = t.shape == x.shape[:-1] and (not t.numel() or 0 <= t.min() <= t.max() < x.shape[-1])
-    t = t.long()[..., None]
+    try:
+        t = np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"target cannot be read as an array of integers: {error}") from error
+    if np.ma.isMaskedArray(target) or (t.dtype.kind not in "iu" and t.size):
+        raise TypeError(f"target is {type(target).__name__} of {t.dtype}; it must hold integers")
+    fits = t.shape == x.shape[:-1] and ((t >= 0) & (t < x.shape[-1])).all()
+    t = torch.from_numpy(t.astype(np.int64))[..., None].to(x.device)
     if not fits or x.gather(-1, t).isneginf().any():
-        raise ValueError(f"target is {t[..., 0]}; it must be {tuple(x.shape[:-1])}, < {x.shape[-1]}, and not on −inf")
+        raise ValueError(f"target is {target}; it must be {tuple(x.shape[:-1])}, < {x.shape[-1]}, and not on −inf")
     return t
