@@ -68,9 +68,7 @@ def taylor_softmax(x, degree=2, dim=-1):
 @_rowwise
 def sparse_softmax(x, k, dim=-1):
     """Softmax of the k largest entries, 0 elsewhere; among equals at the boundary the first are kept."""
-    _check("k", k, numbers.Integral, 1, x.shape[-1])
-    i = torch.sort(x.detach(), dim=-1, descending=True, stable=True)[1]
-    return x.scatter(-1, i[..., k:], -torch.inf).softmax(-1)
+    return _keep_largest(x, k).softmax(-1)
 
 
 def sparsemax(x, dim=-1):
@@ -81,7 +79,7 @@ def sparsemax(x, dim=-1):
 @_rowwise
 def entmax(x, alpha=1.5, dim=-1):
     """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100."""
-    p, g, _ = _solve(x.detach(), alpha)
+    p, g, _ = _solve(x.detach(), _alpha(alpha))
     pull = lambda v: v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1)  # J = diag(g) − g gᵀ / Σ g
     follow = x.requires_grad or torch.autograd.forward_ad.unpack_dual(x).tangent is not None
     return _Given.apply(x, p, lambda dp: pull(g * dp)) if follow else p
@@ -161,9 +159,15 @@ def entmax_loss(x, target, alpha=1.5, dim=-1):
 def sparse_softmax_loss(x, target, k, dim=-1):
     """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries and the target."""
     t = _index(target, x)
+    x_t = x.gather(-1, t)
+    return _keep_largest(x, k).scatter(-1, t, x_t).logsumexp(-1) - x_t[..., 0]
+
+
+def _keep_largest(x, k):
+    """x with −inf in all but its k largest entries; among equals the first are kept."""
     _check("k", k, numbers.Integral, 1, x.shape[-1])
-    out = torch.sort(x.detach(), dim=-1, descending=True, stable=True)[1][..., k:]  # as in sparse_softmax
-    return x.scatter(-1, out, -torch.inf).scatter(-1, t, x.gather(-1, t)).logsumexp(-1) - x.gather(-1, t)[..., 0]
+    order = torch.sort(x.detach(), dim=-1, descending=True, stable=True)[1]
+    return x.scatter(-1, order[..., k:], -torch.inf)
 
 
 @functools.partial(_rowwise, shift=False)
@@ -185,7 +189,7 @@ class _Given(torch.autograd.Function):
 
 def _solve(s, alpha):
     """p = relu(1 + b(s − τ))^(1/b), b = alpha − 1, so that Σ p = 1; its slope p^(1−b); bτ. s has maximum 0."""
-    b = max(_alpha(alpha) - 1, 1e-20)  # 1e-20 is 0 to rounding
+    b = max(alpha - 1, 1e-20)  # 1e-20 is 0 to rounding
     n, z = s.shape[-1], s if b == 1 else s * b
 
     def power(c):  # c = bτ
