@@ -1,0 +1,208 @@
+"""The interpolative decomposition: right where it answers, clear where it refuses. Peers: scipy, and plain loops."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import scipy.linalg.interpolative as peer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import qr
+
+from helpers import interpolative
+from helpers.interpolative import METHODS, interpolative_decomposition
+
+SHAPES = [(1, 1), (1, 6), (6, 1), (9, 9), (30, 12), (12, 30)]
+
+
+def decayed(n, m, rate=0.7, seed=0):
+    """A matrix with singular values rate**i."""
+    rng = np.random.default_rng(seed)
+    k = min(n, m)
+    U, V = (np.linalg.qr(rng.normal(size=(size, k)))[0] for size in (n, m))
+    return U * rate ** np.arange(k) @ V.T
+
+
+def error(M, S):
+    """The least error of any Z for these columns."""
+    return np.linalg.norm(M - M[:, S] @ np.linalg.lstsq(M[:, S], M, rcond=None)[0])
+
+
+def decompose(M, rank, method, **kwargs):
+    return interpolative_decomposition(M, rank, method, seed=1, **kwargs)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_columns_are_kept_and_the_rest_is_fitted_best(shape, method):
+    M = decayed(*shape)
+    for rank in {1, min(*shape, 4)}:
+        S, Z = decompose(M, rank, method)
+        assert S.shape == (rank,) == (len(set(S.tolist())),) and Z.shape == (rank, shape[1])
+        assert np.array_equal(Z[:, S], np.eye(rank))
+        assert abs(np.linalg.norm(M - M[:, S] @ Z) - error(M, S)) < 1e-14 * shape[1]
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "best"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_full_rank_gives_the_matrix_back(shape, method):
+    M = decayed(*shape)
+    S, Z = decompose(M, min(shape), method)
+    assert np.abs(M[:, S] @ Z - M).max() < 1e-13
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (30, 20), (40, 40)], ids=str)
+def test_pivots_are_those_of_scipy(shape):
+    for seed in range(10):
+        M = decayed(*shape, seed=seed)
+        order, projection = peer.interp_decomp(M, 7, rand=False)
+        S, Z = interpolative_decomposition(M, 7)
+        assert np.array_equal(S, order[:7])
+        assert np.abs(Z[:, order[7:]] - projection).max() < 1e-11
+
+
+def slow_greedy(M, rank):
+    S = []
+    for _ in range(rank):
+        S.append(min((j for j in range(M.shape[1]) if j not in S), key=lambda j: error(M, [*S, j])))
+    return S
+
+
+@pytest.mark.parametrize("rate", [0.95, 0.7, 0.2])  # at 0.2 the Gram matrix must be made anew many times
+@pytest.mark.parametrize("shape", [(12, 9), (9, 14)], ids=str)
+def test_greedy_is_that_of_a_plain_loop(shape, rate):
+    for seed in range(5):
+        M = decayed(*shape, rate, seed)
+        assert interpolative_decomposition(M, 7, "greedy")[0].tolist() == slow_greedy(M, 7)
+
+
+def test_greedy_sees_a_small_residual_that_points_the_right_way():
+    M = np.array([[1, 1, 0.0, 0.0, 0], [0, 1e-6, 0.1, 0.1, 0], [0, 0, 0.001, -0.001, 0]])
+    assert interpolative_decomposition(M, 2, "greedy")[0].tolist() == slow_greedy(M, 2)
+
+
+def test_greedy_updates_the_gram_matrix(monkeypatch):
+    """On a flat spectrum it is made once, not once a step: one factorization, and the last one for Z."""
+    seen = []
+    monkeypatch.setattr(interpolative, "qr", lambda *args, **kwargs: seen.append(1) or qr(*args, **kwargs))
+    interpolative_decomposition(decayed(40, 40, 0.97), 12, "greedy")
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_best_is_the_best(rank):
+    M = decayed(7, 8)
+    least = min(error(M, S) for S in combinations(range(8), rank))
+    assert abs(error(M, decompose(M, rank, "best")[0]) - least) < 1e-15
+
+
+def kahan(n, c=0.6):
+    s = np.sqrt(1 - c * c)
+    K = s ** np.arange(n)[:, None] * (np.eye(n) - c * np.triu(np.ones((n, n)), 1))
+    return K * (1 - 1e-10 * np.arange(n))  # so that ties are broken from the left
+
+
+def test_strong_bounds_z_where_pivoting_does_not():
+    K = kahan(30)
+    assert np.abs(interpolative_decomposition(K, 29)[1]).max() > 1e4
+    S, Z = interpolative_decomposition(K, 29, "strong")
+    assert np.abs(Z).max() <= 2
+    rest = np.linalg.norm(K - K[:, S] @ Z, 2)
+    assert rest <= np.sqrt(1 + 4 * 29) * np.linalg.svd(K)[1][-1]  # Gu & Eisenstat (1996), theorem 3.2, f = 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(2, 9), st.floats(0.05, 1))
+def test_no_exchange_doubles_the_volume(seed, n, m, rate):
+    M = decayed(n, m, rate, seed)
+    rank = min(n, m) - 1
+    S, _ = interpolative_decomposition(M, rank, "strong")
+    volume = lambda S: np.prod(np.linalg.svd(M[:, S], compute_uv=False))
+    swaps = [[*np.delete(S, i), j] for i in range(rank) for j in range(m) if j not in S]
+    assert max(map(volume, swaps), default=0) <= 2 * volume(S) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("method", ["sketch", "sample"])
+def test_seeds(method):
+    M = decayed(40, 50, 0.9)
+    once, again = (interpolative_decomposition(M, 5, method, seed=3) for _ in range(2))
+    assert np.array_equal(once[0], again[0]) and np.array_equal(once[1], again[1])
+    rng = np.random.default_rng(3)
+    assert np.array_equal(once[0], interpolative_decomposition(M, 5, method, seed=rng)[0])
+    assert len({tuple(interpolative_decomposition(M, 5, method, seed=s)[0]) for s in range(5)}) > 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_zero_columns_and_doubles_are_never_chosen(method):
+    M = np.zeros((6, 12))
+    M[:, [2, 5, 11]] = decayed(6, 3)
+    M[:, 7] = M[:, 2]
+    S, Z = decompose(M, 3, method, oversample=0)
+    assert sorted(7 if j == 2 else j for j in S) == [5, 7, 11] and np.abs(M[:, S] @ Z - M).max() < 1e-14
+    with pytest.raises(ValueError, match="rank is 4; it must be at most 3"):
+        decompose(M, 4, method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_but_zeros_has_no_columns_to_choose(method):
+    with pytest.raises(ValueError, match="rank is 1; it must be at most 0"):
+        decompose(np.zeros((3, 4)), 1, method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 5e-324 * 2**60])
+def test_scale_changes_nothing(method, scale):
+    M = np.round(decayed(8, 7) * 2**20)
+    (S, Z), (T, Y) = decompose(M, 3, method), decompose(M / 2**20 * scale, 3, method)
+    assert np.array_equal(S, T) and np.abs(Z - Y).max() < 1e-3 * (scale < 1e-307) + 1e-12
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float32, np.float16, list, np.asfortranarray])
+def test_other_kinds_of_numbers_are_computed_in_float64(kind):
+    M = np.random.default_rng(0).integers(0, 17, (9, 8))
+    given = M.tolist() if kind is list else kind(M)
+    for method in METHODS:
+        (S, Z), (T, Y) = decompose(given, 4, method), decompose(M.astype(float), 4, method)
+        assert np.array_equal(S, T) and np.array_equal(Z, Y) and Z.dtype == float
+
+
+def test_the_input_is_left_alone():
+    M = decayed(8, 9)
+    before = M.copy()
+    for method in METHODS:
+        decompose(M, 3, method)
+    assert np.array_equal(M, before)
+
+
+M = decayed(5, 6)
+BAD = {
+    "rank is 0; it must be from 1 to 5": dict(rank=0),
+    "rank is -1;": dict(rank=-1),
+    "rank is 6; it must be from 1 to 5": dict(rank=6),
+    "rank is 2.0; it must be an integer": dict(rank=2.0),
+    "rank is True": dict(rank=True),
+    r"M has shape \(6,\)": dict(M=M[0]),
+    r"M has shape \(1, 5, 6\)": dict(M=M[None]),
+    r"M has shape \(0, 6\)": dict(M=M[:0]),
+    r"M has shape \(5, 0\)": dict(M=M[:, :0]),
+    "M holds NaN or infinity": dict(M=np.where(M[2, 3] == M, np.nan, M)),
+    "M holds NaN or inf": dict(M=np.where(M[0, 0] == M, -np.inf, M)),
+    "M is ndarray of complex128": dict(M=M + 0j),
+    "M is ndarray of bool": dict(M=M > 0),
+    "M is a masked array": dict(M=np.ma.masked_greater(M, 0)),
+    "M is list of": dict(M=[["a", "b"], ["c", "d"]]),
+    "M cannot be read": dict(M=[[1, 2], [3]]),
+    "method is 'qr'; it must be one of pivoted,": dict(method="qr"),
+    "method is None": dict(method=None),
+    "oversample is -1; it must be ≥ 0": dict(oversample=-1),
+    "oversample is 0.5": dict(oversample=0.5),
+    "seed is -3": dict(seed=-3),
+    "seed is 'a'": dict(seed="a"),
+    "'best' would try 137,846,528,820 subsets of 40": dict(M=decayed(40, 40), rank=20, method="best"),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_input_is_named(message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        interpolative_decomposition(**({"M": M, "rank": 2} | BAD[message]))
