@@ -3,31 +3,18 @@
 Run with `make bench`. Each line shows a ratio of times measured in turns, and the bar it is held to.
 """
 
-import statistics
 import sys
-import time
 from functools import partial
 
 import torch
-from tqdm import tqdm
 from transformers.models.deepseek_v3 import modeling_deepseek_v3 as deepseek
 
 from helpers.attention import MLA
+from helpers.timing import medians
 
 D, H, SIZE, D_C, D_R = 2048, 16, 128, 512, 64
 DECODE = {256: 2, 1024: 5, 4096: 12}  # context: re-expansion must take so many times as long as the absorbed form
 PREFILL = {64: 1.1, 256: 1.1, 1024: 1.1}  # length: the MHA form may take so many times as long as transformers' layer
-
-
-def ratio(run, base, repeat):
-    """Median processor time of `run` divided by that of `base`, the two taken in turns after a warm-up."""
-    times = ([], [])
-    for _ in tqdm(range(repeat + 1), leave=False):
-        for f, kept in zip((run, base), times, strict=True):
-            start = time.thread_time()
-            f()
-            kept.append(time.thread_time() - start)
-    return statistics.median(times[0][1:]) / statistics.median(times[1][1:])
 
 
 def peer(layer):
@@ -62,7 +49,8 @@ def main():
             return layer(x, cache, absorbed=absorbed)
 
         off = differ(step(True), step(False))
-        seen = ratio(partial(step, False), partial(step, True), 15)
+        expanded, absorbed = medians(partial(step, False), partial(step, True), rounds=15)
+        seen = expanded / absorbed
         met.append(seen >= bar and off < 1e-5)
         print(
             f"decode, context {context:4d}: re-expansion ÷ absorbed {seen:5.2f} (bar ≥ {bar}); outputs differ {off:.0e}"
@@ -72,7 +60,8 @@ def main():
         x = torch.randn(1, length, D)
         angles = rotary(x, torch.arange(length)[None])
         off = differ(layer(x), theirs(x, angles, None)[0])
-        seen = ratio(partial(layer, x), partial(theirs, x, angles, None), 9)
+        mine, peers = medians(partial(layer, x), partial(theirs, x, angles, None), rounds=9)
+        seen = mine / peers
         met.append(seen <= bar and off < 1e-5)
         print(f"prefill, {length:4d} tokens: ours ÷ transformers' {seen:6.2f} (bar ≤ {bar}), outputs differ {off:.0e}")
     sys.exit(0 if all(met) else "A bar was missed.")

@@ -3,15 +3,14 @@
 Run with `make bench`. Forward alone, and forward and backward; values and gradients are compared in the same run.
 """
 
-import statistics
 import sys
-import time
+from functools import partial
 
 import entmax
 import torch
-from tqdm import tqdm
 
 from helpers import simplex
+from helpers.timing import medians
 
 BARS = {(64, 50): (1, 1), (256, 1000): (3, 2), (64, 32000): (3, 2)}  # shape: least ratio forward, and with backward
 ROUNDS = {50: 2000, 1000: 40, 32000: 9}
@@ -21,17 +20,11 @@ PAIRS = {
 }
 
 
-def medians(pair, x, dp, rounds):
-    """Median seconds of both functions, taken in turns after a warm-up, with the backward pass if x asks for it."""
-    times = ([], [])
-    for _ in tqdm(range(rounds + 3), leave=False):
-        for f, kept in zip(pair, times, strict=True):
-            start = time.perf_counter()
-            p = f(x)
-            if x.requires_grad:
-                torch.autograd.grad(p, x, dp)
-            kept.append(time.perf_counter() - start)
-    return [statistics.median(kept[3:]) for kept in times]
+def run(f, x, dp):
+    """Forward, and backward if x asks for it."""
+    p = f(x)
+    if x.requires_grad:
+        torch.autograd.grad(p, x, dp)
 
 
 def main():
@@ -47,7 +40,7 @@ def main():
             off = max(float((a - b).abs().max()) for a, b in (ps, gs))
             ratios = []
             for at in (x, leaf):
-                ours, theirs = medians(pair, at, dp, ROUNDS[shape[1]])
+                ours, theirs = medians(*(partial(run, f, at, dp) for f in pair), rounds=ROUNDS[shape[1]])
                 ratios.append(theirs / ours)
             met.append(off < 2e-5 and all(r >= bar for r, bar in zip(ratios, bars, strict=True)))
             print(
