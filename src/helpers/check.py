@@ -34,7 +34,9 @@ def close(id, got, want, *, atol, kind="exact"):
     atol = _number("atol", atol, least=0)
     seen = _compare(got, want)
     if not seen["error"] <= atol:
-        raise AssertionError(_mismatch(_id(id), seen, atol))
+        at, far = _index(seen["at"]), f"|Δ| = {_g(seen['error'], 6)} > atol = {_g(atol, 6)}"
+        worst = f"got{at} = {_whole(seen['got'])}, want{at} = {_whole(seen['want'])}"
+        raise AssertionError(f"claim {_id(id)}: worst at {worst}: {far}  ({seen['dtype']})")
     _record(id, kind, "close", f"|Δ| {_g(seen['error'])} ≤ {_g(atol)}", seen["error"], atol, seen["dtype"])
 
 
@@ -141,9 +143,7 @@ def _array(name, value):
 def _floats(name, array):
     """`array` in float64 or complex128; refuses integers that would be rounded."""
     if array.dtype.kind == "O" and any(abs(x) > 2**53 for x in array.flat):
-        raise ValueError(
-            f"{name} holds an integer beyond 2**53, which float64 would round; compare integers with integers"
-        )
+        raise ValueError(f"{name} holds an integer beyond 2**53, which float64 rounds; compare integers with integers")
     return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
@@ -193,14 +193,6 @@ def _index(at):
     return f"[{', '.join(str(int(i)) for i in at)}]" if at else ""
 
 
-def _mismatch(id, seen, atol):
-    i = _index(seen["at"])
-    return (
-        f"claim {id}: worst at got{i} = {_whole(seen['got'])}, want{i} = {_whole(seen['want'])}: "
-        f"|Δ| = {_g(seen['error'], 6)} > atol = {_g(atol, 6)}  ({seen['dtype']})"
-    )
-
-
 def _scalar(name, value):
     """The Python number of a numpy or torch scalar; anything else as it is."""
     if getattr(value, "ndim", None) != 0 or isinstance(value, np.ma.MaskedArray):
@@ -218,9 +210,7 @@ def _number(name, value, least=-math.inf):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is {value!r}; it must be one real number")
     if not (isinstance(value, int) or math.isfinite(value)) or value < least:
-        raise ValueError(
-            f"{name} is {_whole(value)}; it must be finite" + (f" and ≥ {least}" if least > -math.inf else "")
-        )
+        raise ValueError(f"{name} is {_whole(value)}; it must be finite" + f" and ≥ {least}" * (least > -math.inf))
     return value
 
 
@@ -255,11 +245,7 @@ class _Line:
             f'<a href="#{r["id"]}"><code>{r["id"]}</code></a> '
             f'<span class="check-seen">{html.escape(r["seen"])}</span> <span class="check-kind">{tail}</span></p>'
         )
-        return {
-            "text/plain": f"{mark} {r['id']}   {r['seen']}   {tail}",
-            "text/html": line,
-            MIME: r,
-        }
+        return {"text/plain": f"{mark} {r['id']}   {r['seen']}   {tail}", "text/html": line, MIME: r}
 
     def __repr__(self):
         return self._repr_mimebundle_()["text/plain"]

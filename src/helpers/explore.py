@@ -81,8 +81,7 @@ class Explorer:
             raise ValueError(f"alt says {twice!r} of more than one frame; name every parameter in it")
 
         def frame(point):
-            fig = draw(**point)
-            return _picture(fig, alt(**point))
+            return _picture(draw(**point), alt(**point))
 
         # Two frames tell what the rest will cost, before the time is spent on them.
         first, last = frame(points[0]), frame(points[-1])
@@ -137,13 +136,12 @@ def _page(frames, grid):
     id, rows = f"explore-{next(_ids)}", []
     frames, shared = _share(frames)
     for name, values in grid.items():
-        label, texts = html.escape(_label(name)), [_text(v) for v in values]
+        label, texts = html.escape(_label(name)), [html.escape(_text(v)) for v in values]
         rows.append(
             f'<div class="explore-row"><label for="{id}-{name}">{label}</label> '
-            f'<input type="range" id="{id}-{name}" min="0" '
-            f'max="{len(values) - 1}" value="0" step="1" autocomplete="off" aria-valuetext="{html.escape(texts[0])}" '
-            f'data-values="{html.escape("|".join(texts))}"> '
-            f'<output for="{id}-{name}">{html.escape(texts[0])}</output></div>'
+            f'<input type="range" id="{id}-{name}" min="0" max="{len(values) - 1}" value="0" step="1" '
+            f'autocomplete="off" aria-valuetext="{texts[0]}" data-values="{"|".join(texts)}"> '
+            f'<output for="{id}-{name}">{texts[0]}</output></div>'
         )
     data = json.dumps(frames, ensure_ascii=False).replace("</", "<\\/")  # no </script> inside a script
     return (
@@ -164,9 +162,7 @@ def _share(frames):
 def _picture(fig, alt):
     """`fig` as an inline SVG that fits its column and takes the page's text colour; closes `fig`."""
     if not isinstance(fig, Figure):
-        raise TypeError(
-            f"the figure is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`"
-        )
+        raise TypeError(f"fig is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`")
     file = io.StringIO()
     try:
         alt = _alt(alt)
@@ -178,19 +174,12 @@ def _picture(fig, alt):
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub("<!--.*?-->\n?|<(metadata|style)\\b.*?</\\1>\n?", "", svg, flags=re.DOTALL)  # its style is for "*"
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # matplotlib numbers its groups alike in every figure of a page
-    svg = re.sub(
-        r'( d="[^"]*")', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg
-    )  # 0.01 pt is finer than any screen
+    svg = re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg)  # 0.01 pt is finer than any screen
     # matplotlib names some clip paths by their order; named by content, equal ids on a page mean equal things.
     names = {item[2]: f"s{zlib.crc32(item[0].replace(item[2], '').encode()):x}" for item in _ITEMS.finditer(svg)}
     svg = re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda m: m[1] + names.get(m[2], m[2]), svg)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(
-        r' width="[^"]*"',
-        ' style="display:block;width:100%;max-width:40rem;height:auto"',
-        svg,
-        count=1,
-    )
+    svg = re.sub(r' width="[^"]*"', ' style="display:block;width:100%;max-width:40rem;height:auto"', svg, count=1)
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" stroke-linejoin="round"', 1)
 
 

@@ -93,9 +93,7 @@ def perturb_max(x, noise="gumbel", dim=-1):
     named = {"gumbel": stats.gumbel_r(), "gaussian": stats.norm(), "logistic": stats.logistic()}
     dist = named.get(noise) if isinstance(noise, str) else noise
     if not all(hasattr(dist, name) for name in ("logpdf", "logcdf", "ppf", "isf", "args")) or np.ndim(dist.median()):
-        raise ValueError(
-            f"noise is {noise!r}; it must be one of {', '.join(named)} or a frozen distribution of numbers"
-        )
+        raise ValueError(f"noise is {noise!r}; it must be {', '.join(named)} or a frozen distribution of numbers")
     s = x.detach().double().cpu().numpy()[..., None]
 
     def integrate(rule, density):

@@ -62,9 +62,7 @@ def merge(a: State, b: State) -> State:
             raise ValueError(f"{name} has shapes {found}; they must be (...), (..., d_v), (...)")
     shapes = [[tuple(t.shape) for t in state] for state in (a, b)]
     if shapes[0] != shapes[1] or a[0].dtype != b[0].dtype:
-        raise ValueError(
-            f"b has shapes {shapes[1]} in {b[0].dtype}; they must be those of a, {shapes[0]} in {a[0].dtype}"
-        )
+        raise ValueError(f"b has shapes {shapes[1]} in {b[0].dtype}; they must be as in a, {shapes[0]} in {a[0].dtype}")
     m = torch.maximum(a[0], b[0])
     wa, wb = torch.exp(a[0] - _base(m)), torch.exp(b[0] - _base(m))
     return m, wa[..., None] * a[1] + wb[..., None] * b[1], wa * a[2] + wb * b[2]
@@ -86,9 +84,7 @@ def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torc
     """
     _tensors(q=q, k=k, v=v)
     if q.ndim < 2 or 0 in q.shape or k.shape != q.shape:
-        raise ValueError(
-            f"k has shape {tuple(k.shape)} and q {tuple(q.shape)}; both must be (..., L, d_k), nothing empty"
-        )
+        raise ValueError(f"k has shape {tuple(k.shape)}, q {tuple(q.shape)}; both must be (..., L, d_k), nothing empty")
     if v.ndim != q.ndim or v.shape[:-1] != q.shape[:-1] or v.shape[-1] == 0:
         raise ValueError(f"v has shape {tuple(v.shape)}; it must be {tuple(q.shape[:-1])} + (d_v,) with d_v ≥ 1")
     if isinstance(block, bool) or not isinstance(block, int):
@@ -122,18 +118,15 @@ def _base(m):
 
 
 def _tensors(**named):
-    first = None
+    lead, first = next(iter(named.items()))
     for name, t in named.items():
         if not isinstance(t, torch.Tensor) or t.dtype not in DTYPES:
             what = t.dtype if isinstance(t, torch.Tensor) else type(t).__name__
             raise TypeError(f"{name} is {what}; it must be a floating-point torch tensor of 16, 32 or 64 bits")
         if t.layout != torch.strided or t.is_meta or t.is_nested:
             raise TypeError(f"{name} is a sparse, nested or meta tensor; it must be dense")
-        first = t if first is None else first
         if (t.dtype, t.device) != (first.dtype, first.device):
-            raise TypeError(
-                f"{name} is {t.dtype} on {t.device}; it must be {first.dtype} on {first.device}, as the others"
-            )
+            raise TypeError(f"{name} is {t.dtype} on {t.device}; it must be {first.dtype} on {first.device}, as {lead}")
 
 
 def _finite(**named):
