@@ -37,7 +37,7 @@ def main():
         for name, pair in PAIRS.items():
             ps = [f(leaf) for f in pair]
             gs = [torch.autograd.grad(p, leaf, dp)[0] for p in ps]
-            off = max(float((a - b).abs().max()) for a, b in (ps, gs))
+            off = max(float((a - b).detach().abs().max()) for a, b in (ps, gs))
             ratios = []
             for at in (x, leaf):
                 ours, theirs = medians(*(partial(run, f, at, dp) for f in pair), rounds=ROUNDS[shape[1]])

@@ -51,16 +51,19 @@ def interpolative_decomposition(M, rank, method="pivoted", *, seed=None, oversam
         S = _pivots(rng.normal(size=(min(n, rank + oversample), n)) @ A)[0][:rank]
     elif method == "sample":
         order, k = rng.permutation(m), min(m, rank + oversample)
-        while np.sum((found := _pivots(A[:, order[:k]]))[1] > tiny) < rank and k < m:
+        Q, R, among = qr(A[:, order[:k]], mode="economic", pivoting=True, check_finite=False)
+        while np.sum(np.abs(R.diagonal()) > tiny) < rank and k < m:
             k = min(m, 2 * k)
-        S = order[found[0][:rank]]
+            Q, R, among = qr(A[:, order[:k]], mode="economic", pivoting=True, check_finite=False)
+        S, Q, R = order[among[:rank]], Q[:, :rank], R[:rank, :rank]
     elif method == "greedy":
         S = _greedy(A, rank, tiny)
     elif method == "best":
         S = _best(A, rank, tiny)
     else:
         S = _pivots(A)[0][:rank]
-    Q, R = qr(A[:, S], mode="economic", check_finite=False)
+    if method != "sample":
+        Q, R = qr(A[:, S], mode="economic", check_finite=False)
     if np.abs(R.diagonal()).min() <= tiny:
         found = int(np.sum(_pivots(A)[1] > tiny))
         raise ValueError(f"rank is {rank}; it must be at most {found}, as many columns as M has independent ones")
