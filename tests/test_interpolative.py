@@ -12,6 +12,7 @@ from scipy.linalg import qr
 from helpers import interpolative
 from helpers.interpolative import METHODS, interpolative_decomposition
 
+EPS = np.finfo(float).eps
 SHAPES = [(1, 1), (1, 6), (6, 1), (9, 9), (30, 12), (12, 30)]
 
 
@@ -150,7 +151,7 @@ def test_nothing_but_zeros_has_no_columns_to_choose(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("scale", [1e300, 1e-300, 5e-324 * 2**60])
+@pytest.mark.parametrize("scale", [1e300, 1e120, 1e99, 1e78, 1e-80, 1e-99, 1e-120, 1e-300, 5e-324 * 2**60])
 def test_scale_changes_nothing(method, scale):
     M = np.round(decayed(8, 7) * 2**20)
     (S, Z), (T, Y) = decompose(M, 3, method), decompose(M / 2**20 * scale, 3, method)
@@ -174,6 +175,96 @@ def test_the_input_is_left_alone():
     assert np.array_equal(M, before)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_where_a_column_counts_as_independent(method):
+    M = np.zeros((3, 50))
+    M[0] = 1
+    M[:2, 1] = 0, 1.1 * 50 * EPS
+    assert 1 in decompose(M, 2, method)[0]
+    M[1, 1] = 0.9 * 50 * EPS
+    with pytest.raises(ValueError, match="at most 1"):
+        decompose(M, 2, method)
+
+
+def test_a_sample_of_dependent_columns_is_widened():
+    rng = np.random.default_rng(0)
+    M = np.outer(rng.normal(size=30), rng.normal(size=100))
+    M[:, :2] = rng.normal(size=(30, 2))
+    for seed in range(5):
+        assert {0, 1} < set(interpolative_decomposition(M, 3, "sample", seed=seed, oversample=0)[0].tolist())
+
+
+def test_random_methods_are_pivoting_on_what_they_draw():
+    M = np.random.default_rng(0).normal(size=(40, 30))
+    every = interpolative_decomposition(M, 5, "sample", seed=0, oversample=30)[0]
+    assert np.array_equal(every, interpolative_decomposition(M, 5)[0])
+    sketch = np.random.default_rng(1).normal(size=(9, 40)) @ M
+    S = interpolative_decomposition(M, 5, "sketch", seed=1, oversample=4)[0]
+    assert np.array_equal(S, qr(sketch, pivoting=True)[2][:5])
+    interpolative_decomposition(M, 5, "sketch", seed=1, oversample=10**12)
+
+
+def test_greedy_makes_the_gram_matrix_anew_where_digits_run_out():
+    """Each choice has the largest gain, by long double arithmetic along the same path."""
+    for seed in range(10):
+        M = np.random.default_rng(seed).normal(size=(12, 12)) * 10.0 ** -np.arange(12)[:, None]
+        R = M.astype(np.longdouble)
+        for j in interpolative_decomposition(M, 9, "greedy")[0]:
+            gain = np.array([np.sum((r @ R) ** 2) / max(r @ r, 1e-99) for r in R.T]) * (np.sum(R**2, 0) > 1e-28)
+            assert gain[j] > (1 - 1e-6) * gain.max()
+            q = R[:, j] / np.sqrt(R[:, j] @ R[:, j])
+            for _ in range(2):
+                R = R - np.outer(q, q @ R)
+
+
+def test_greedy_passes_over_a_residual_that_is_rounding():
+    """When one direction is left all gains tie, and the column must still be a real one."""
+    for seed in range(50):
+        M = np.random.default_rng(seed).normal(size=(3, 4))
+        M[:, 2] *= 1e-9
+        M[:, 3] *= 40 * EPS / np.linalg.norm(M[:, 3])
+        assert len(interpolative_decomposition(M, 3, "greedy")[0]) == 3
+
+
+def test_exchange_takes_the_volume_from_2_up():
+    def kept(A, S):
+        A = np.array(A, dtype=float)
+        return sorted(interpolative._exchange(A, np.array(S), *qr(A[:, S], mode="economic"))[0].tolist())
+
+    assert kept([[1, 2.05]], [0]) == [1] and kept([[1, 1.95]], [0]) == [0]
+    assert kept([[1, 0], [0, 2.05]], [0]) == [1] and kept([[1, 0], [0, 1.95]], [0]) == [0]
+    assert kept([[1, 10, 0], [0, 1, 0], [0, 0, 1]], [0, 1]) == [1, 2]
+
+
+def test_exchange_ends_where_rounding_claims_growth():
+    K = kahan(31, 0.9)
+    K = np.hstack((K, K)) + 1e-16 * np.random.default_rng(2).normal(size=(31, 62))
+    assert len(interpolative_decomposition(K, 31, "strong")[0]) == 31
+
+
+def test_best_sees_small_residuals_and_its_limit(monkeypatch):
+    M = decayed(8, 8, 1e-3)
+    least = min(error(M, S) for S in combinations(range(8), 3))
+    assert error(M, decompose(M, 3, "best")[0]) <= 1.01 * least
+    assert 2 in decompose([[1, 1, 0], [0, 0, 1e-10]], 2, "best")[0]
+    monkeypatch.setattr(interpolative, "SUBSETS", 6)
+    decompose(np.eye(4), 2, "best")
+    monkeypatch.setattr(interpolative, "SUBSETS", 5)
+    with pytest.raises(ValueError, match="6 subsets of 4 columns, over 5"):
+        decompose(np.eye(4), 2, "best")
+
+
+def test_numpy_integers_do_not_wrap_round():
+    M = decayed(300, 300, 0.99)
+    S, _ = interpolative_decomposition(M, np.uint8(250), "sample", seed=np.int64(3), oversample=np.uint8(255))
+    assert np.array_equal(S, interpolative_decomposition(M, 250, "sample", seed=3, oversample=255)[0])
+
+
+class Lazy:
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("not now")
+
+
 M = decayed(5, 6)
 BAD = {
     "rank is 0; it must be from 1 to 5": dict(rank=0),
@@ -190,14 +281,16 @@ BAD = {
     "M is ndarray of complex128": dict(M=M + 0j),
     "M is ndarray of bool": dict(M=M > 0),
     "M is a masked array": dict(M=np.ma.masked_greater(M, 0)),
+    "M cannot be read as an array: not now": dict(M=Lazy()),
     "M is list of": dict(M=[["a", "b"], ["c", "d"]]),
     "M cannot be read": dict(M=[[1, 2], [3]]),
     "method is 'qr'; it must be one of pivoted,": dict(method="qr"),
     "method is None": dict(method=None),
+    "method is array": dict(method=np.array(["qr", "best"])),
     "oversample is -1; it must be ≥ 0": dict(oversample=-1),
     "oversample is 0.5": dict(oversample=0.5),
     "seed is -3": dict(seed=-3),
-    "seed is 'a'": dict(seed="a"),
+    "seed is 'a'; it must be an integer or a numpy Generator": dict(seed="a"),
     "'best' would try 137,846,528,820 subsets of 40": dict(M=decayed(40, 40), rank=20, method="best"),
 }
 

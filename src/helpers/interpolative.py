@@ -23,9 +23,10 @@ def interpolative_decomposition(M, rank, method="pivoted", *, seed=None, oversam
             "pivoted": QR with column pivoting (LAPACK): at each step the column with the largest residual.
             "sketch": the same on Ω M, where Ω has rank + oversample rows of Gaussian numbers.
             "sample": the same within rank + oversample columns drawn at random, or more if these are dependent.
-            "greedy": at each step the column that leaves the smallest total residual; needs (m, m) numbers.
+            "greedy": at each step the column that leaves the smallest total residual; needs (m, m) numbers,
+                and is slow where most columns have a double.
             "strong": from "pivoted", exchange two columns while that more than doubles the volume (strong
-                rank-revealing QR with f = 2); then no |Z| is above 2.
+                rank-revealing QR with f = 2); then no |Z| is above 2, unless M[:, S] is singular to rounding.
             "best": the best of all subsets, of which there may be at most `SUBSETS`.
         seed: of "sketch" and "sample": an integer ≥ 0, a numpy Generator, or None for a new one each time.
         oversample: an integer ≥ 0.
@@ -44,6 +45,7 @@ def interpolative_decomposition(M, rank, method="pivoted", *, seed=None, oversam
         raise ValueError(f"method is {method!r}; it must be one of {', '.join(METHODS)}")
     if seed is not None and not isinstance(seed, np.random.Generator):
         _integer("seed", seed, 0, np.inf)
+    rank, oversample = int(rank), int(oversample)
     tiny = max(n, m) * np.finfo(float).eps * np.sqrt(np.einsum("ij,ij->j", A, A).max())
     if method in ("sketch", "sample"):
         rng = np.random.default_rng(seed)
@@ -65,7 +67,7 @@ def interpolative_decomposition(M, rank, method="pivoted", *, seed=None, oversam
     if method != "sample":
         Q, R = qr(A[:, S], mode="economic", check_finite=False)
     if np.abs(R.diagonal()).min() <= tiny:
-        found = int(np.sum(_pivots(A)[1] > tiny))
+        found = min(rank - 1, int(np.sum(_pivots(A)[1] > tiny)))  # at the threshold, methods may differ
         raise ValueError(f"rank is {rank}; it must be at most {found}, as many columns as M has independent ones")
     if method == "strong":
         S, Q, R = _exchange(A, S, Q, R)
@@ -91,11 +93,12 @@ def _greedy(A, rank, tiny):
             fresh = G.diagonal().copy()
         free = fresh > tiny**2
         free[S] = False
-        if not free.any():
-            return np.zeros(rank, dtype=int)  # one column, again and again: refused by the caller
         d = G.diagonal()
         stale = not stale and bool((d < 1e-7 * fresh)[free].any())  # G has lost half of its digits: make it anew
         if not stale:
+            free &= d > tiny**2
+            if not free.any():
+                return np.zeros(rank, dtype=int)  # one column, again and again: refused by the caller
             j = int(np.argmax(np.where(free, np.einsum("ij,ij->j", G, G) / np.where(free, d, 1), -1)))
             S.append(j)
             g = G[:, j] / np.sqrt(d[j])
@@ -108,27 +111,30 @@ def _exchange(A, S, Q, R):
     while True:
         B = Q.T @ A
         Z = solve_triangular(R, B, check_finite=False)
-        far = np.maximum(np.sum((A - Q @ B) ** 2, 0), 0)  # ‖r_j‖²
+        far = np.sum((A - Q @ B) ** 2, 0)  # ‖r_j‖²
         near = np.sum(solve_triangular(R, np.eye(len(S)), check_finite=False) ** 2, 1)
         growth = Z**2 + near[:, None] * far
         growth[:, S] = 0
         i, j = np.unravel_index(growth.argmax(), growth.shape)
         if growth[i, j] <= 4:
             return S, Q, R
-        S = np.append(np.delete(S, i), j)
-        Q, R = qr(A[:, S], mode="economic", check_finite=False)
+        T = np.append(np.delete(S, i), j)
+        P, U = qr(A[:, T], mode="economic", check_finite=False)
+        if not abs(np.prod(U.diagonal() / R.diagonal())) > 1:  # rounding: no growth after all
+            return S, Q, R
+        S, Q, R = T, P, U
 
 
 def _best(A, rank, tiny):
-    m, most = A.shape[1], -1.0
+    m, least = A.shape[1], np.inf
     if comb(m, rank) > SUBSETS:
         raise ValueError(f"rank is {rank}; 'best' would try {comb(m, rank):,} subsets of {m} columns, over {SUBSETS:,}")
     S = np.zeros(rank, dtype=int)
     for T in combinations(range(m), rank):
         Q, R = qr(A[:, T], mode="economic", check_finite=False)
-        kept = np.sum((Q.T @ A) ** 2)
-        if kept > most and np.abs(R.diagonal()).min() > tiny:
-            S, most = np.array(T), kept
+        left = np.sum((A - Q @ (Q.T @ A)) ** 2)
+        if left < least and np.abs(R.diagonal()).min() > tiny:
+            S, least = np.array(T), left
     return S
 
 
@@ -137,7 +143,7 @@ def _matrix(M):
         raise TypeError("M is a masked array; it must be plain: fill or drop what is masked")
     try:
         A = np.asarray(M)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise TypeError(f"M cannot be read as an array: {error}") from error
     if A.dtype.kind not in "iuf":
         raise TypeError(f"M is {type(M).__name__} of {A.dtype}; it must hold real numbers")
@@ -147,11 +153,11 @@ def _matrix(M):
     high = np.maximum(A.max(), -A.min())
     if not np.isfinite(high):
         raise ValueError("M holds NaN or infinity; it must be finite")
-    return A if 1e-100 < high < 1e100 else np.ldexp(A, -np.frexp(high)[1])  # so that no square leaves float64
+    return A if 1e-60 < high < 1e60 else np.ldexp(A, -np.frexp(high)[1])  # so that no square leaves float64
 
 
 def _integer(name, value, low, high):
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} is {value!r}; it must be an integer")
+        raise TypeError(f"{name} is {value!r}; it must be an integer{' or a numpy Generator' * (name == 'seed')}")
     if not low <= value <= high:
         raise ValueError(f"{name} is {value}; it must be {f'from {low} to {high}' if high < np.inf else f'≥ {low}'}")
