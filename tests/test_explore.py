@@ -186,3 +186,11 @@ def test_too_many_frames_are_refused_before_they_are_drawn():
 def test_script_cannot_be_ended_by_a_label():
     html = explore(draw, alt=lambda t: f"at </script> {t}", t=[1, 2]).html
     assert html.count("</script>") == 2
+
+
+def test_equal_images_share_no_id():
+    fig, axes = plt.subplots(1, 2)
+    for ax in axes:
+        ax.imshow(np.eye(2))
+    html = show(fig, alt="the same image twice").html
+    assert html.count("<image") == 2 and 'id="image' not in html

@@ -173,7 +173,8 @@ def _picture(fig, alt):
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub("<!--.*?-->\n?|<(metadata|style)\\b.*?</\\1>\n?", "", svg, flags=re.DOTALL)  # its style is for "*"
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # matplotlib numbers its groups alike in every figure of a page
+    # matplotlib numbers groups alike in every figure of a page, and names images by their content
+    svg = re.sub(r'(<g|<image[^>]*?) id="[^"]*"', r"\1", svg)
     svg = re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg)  # 0.01 pt is finer than any screen
     # matplotlib names some clip paths by their order; named by content, equal ids on a page mean equal things.
     names = {item[2]: f"s{zlib.crc32(item[0].replace(item[2], '').encode()):x}" for item in _ITEMS.finditer(svg)}
