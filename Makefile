@@ -1,9 +1,9 @@
-# make book · test · bench · serve · lab · lint · clean · pins.  Everything is installed into .venv.
+# make book · test · bench · checkpoint · serve · lab · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test bench serve lab lint clean pins browser
+.PHONY: book test bench checkpoint serve lab lint clean pins browser
 
 book: .venv/installed
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
@@ -17,6 +17,11 @@ test: book browser
 bench: .venv/installed
 	@echo "Timing the helpers on one thread; a missed bar is an error. Let nothing else run meanwhile."
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+checkpoint: .venv/installed
+	@echo "Training the networks of chapter 7 anew, on one thread; this takes five minutes or more."
+	@rm -f notebooks/*.safetensors
+	@cd notebooks && ../$(BIN)/jupyter nbconvert --log-level=WARN --to script --stdout 07_skip_tuning.ipynb | ../$(BIN)/python -
 
 serve: book
 	@echo "The book is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."

@@ -25,7 +25,8 @@ def record(app, config):
     versions = {d.name.lower(): d.version for d in distributions()}
     helpers = sorted((Path(app.confdir) / "src" / "helpers").glob("*"))
     parts = [platform.python_version(), platform.machine(), sorted(versions.items()), seed()]
-    parts += [(path.name, path.read_bytes()) for path in helpers if path.is_file()]
+    shipped = sorted((Path(app.confdir) / "notebooks").glob("*.safetensors"))
+    parts += [(path.name, path.read_bytes()) for path in [*helpers, *shipped] if path.is_file()]
     config.provenance = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     # A cache that outlives its environment would show results of code that is gone: one cache for each environment.
