@@ -1,0 +1,165 @@
+// A page with one engine, a translator and blocks of prose with a formula, to be driven from Python: `lab` has the means.
+
+import { protect } from "../../book/assets/notranslate-math.js";
+import { foreign, translate } from "../../book/assets/translator.js";
+
+const SCRIPTS = {
+  "mathjax2-html": ["mathjax2/MathJax.js?config=TeX-AMS_HTML-full"],
+  "mathjax2-chtml": ["mathjax2/MathJax.js?config=TeX-AMS_CHTML-full"],
+  "mathjax2-svg": ["mathjax2/MathJax.js?config=TeX-AMS_SVG-full"],
+  "mathjax3-chtml": ["mathjax3/es5/tex-chtml.js"],
+  "mathjax3-svg": ["mathjax3/es5/tex-svg.js"],
+  "mathjax4-chtml": ["mathjax4/tex-chtml.js"],
+  "mathjax4-svg": ["mathjax4/tex-svg.js"],
+  katex: ["katex/dist/katex.js", "katex/dist/contrib/auto-render.js"],
+};
+const FORMULA = "mjx-container, .MathJax, .MathJax_CHTML, .MathJax_SVG, .katex";
+const HIDDEN = "mjx-assistive-mml, .MJX_Assistive_MathML, .katex-mathml";
+const FORMULAS = [
+  String.raw`\(a^2+b^2=c^2\)`,
+  String.raw`\(\sum_{n=1}^\infty \frac1{n^2}=\frac{\pi^2}6\)`,
+  String.raw`\(f(x)=1 \text{ if } x>0\)`,
+  String.raw`\(f(x)=1 \text{ если } x>0\)`,
+  String.raw`\[\int_{-\infty}^\infty e^{-x^2}\,dx=\sqrt\pi\]`,
+];
+const page = document.getElementById("page");
+const sleep = (time) => new Promise((done) => setTimeout(done, time));
+const references = [];
+
+/** Numbers in [0, 1) from a seed, so that a race can be drawn again. */
+const random = (seed) => () => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
+
+/** Load an engine; with `guard`, protect the page "before" the engine is there, or "after". */
+async function start(engine, guard, options, speech = true) {
+  if (engine.startsWith("mathjax"))
+    window.MathJax = {
+      loader: { paths: { fonts: new URL("node_modules/@mathjax", location).href } },
+      showMathMenu: false,
+      messageStyle: "none",
+      ...(speech || !engine.startsWith("mathjax4") ? {} : { options: { menuOptions: { settings: { enrich: false } } } }), // MathJax 4 spends most of its time on it
+      processSectionDelay: 0, // four pauses of 50 ms in each call otherwise
+    };
+  if (guard === "before") lab.protection = protect(options);
+  for (const source of SCRIPTS[engine]) {
+    const script = document.createElement("script");
+    script.src = `node_modules/${source}`;
+    document.head.append(script);
+    await new Promise((done) => (script.onload = done));
+  }
+  lab.engine = engine;
+  await window.MathJax?.startup?.promise;
+  for (let n = 0; n < FORMULAS.length; n++) {
+    const block = make(n);
+    block.className = "notranslate";
+    page.append(block);
+    await typeset(block);
+    references[n] = skeleton(block.querySelector(FORMULA));
+    block.remove();
+  }
+  if (guard === "after") lab.protection = protect(options);
+}
+
+/** A paragraph with the n-th formula, round and round. */
+function make(n) {
+  const block = document.createElement("p");
+  block.id = `block-${n}`;
+  block.dataset.formula = n % FORMULAS.length;
+  block.innerHTML = "Before it stands a <em>sentence</em>, FORMULA and another one after it.";
+  block.lastChild.data = block.lastChild.data.replace("FORMULA", () => FORMULAS[n % FORMULAS.length]);
+  return block;
+}
+
+/** Ask the engine for its typesetting, as its manual says. */
+async function typeset(...blocks) {
+  if (lab.engine === "katex") return blocks.forEach((block) => renderMathInElement(block));
+  if (lab.engine.startsWith("mathjax2"))
+    return new Promise((done) => MathJax.Hub.Queue(["Typeset", MathJax.Hub, blocks], done));
+  return (typesetting = typesetting.then(() => MathJax.typesetPromise(blocks)));
+}
+let typesetting = Promise.resolve();
+
+const guard = (block) => block.classList.add("notranslate");
+const mark = (block, how = "class") =>
+  block.querySelectorAll(FORMULA).forEach((formula) =>
+    how === "class" ? guard(formula) : formula.setAttribute("translate", "no"));
+const release = (block) => block.classList.remove("notranslate");
+
+/** What a formula is made of: names, glyphs and text, without what is numbered or concerns the translator. */
+function skeleton(node) {
+  if (node.nodeType === Node.TEXT_NODE) return node.data.trim();
+  if (node.nodeType !== Node.ELEMENT_NODE) return "";
+  const glyph = node.getAttribute("data-c") ?? node.getAttribute("class")?.match(/\bmjx-c[0-9A-F]+\b/)?.[0] ?? "";
+  return `<${node.localName} ${glyph} ${node.getAttribute("d") ?? ""}>${[...node.childNodes].map(skeleton).join("")}`;
+}
+
+/** What became of a block. */
+function verdict(block) {
+  const formula = block.querySelector(FORMULA);
+  const tex = FORMULAS[block.dataset.formula];
+  const fonts = formula ? [...formula.querySelectorAll("font")] : [];
+  const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+  const prose = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    if (/\p{L}{2}/u.test(text.data) && !text.parentElement.closest(`script, .MathJax_Preview, ${FORMULA}`)) prose.push(text);
+  }
+  return {
+    typeset: Boolean(formula),
+    whole: formula ? skeleton(formula) === references[block.dataset.formula] : block.textContent.includes(tex),
+    seen: fonts.some((font) => !font.closest(HIDDEN)), // by the eye
+    heard: fonts.some((font) => font.closest(HIDDEN)), // by assistive technology only
+    translated: prose.every((text) => text.parentElement.closest("font") && text.data === foreign(text.data)),
+    untouched: prose.every((text) => !text.parentElement.closest("font")),
+  };
+}
+
+/** Blocks with each of the formulas, typeset before there is a translator; `prepare` marks them. Then it comes. */
+async function rendered(prepare = () => {}) {
+  const blocks = FORMULAS.map((_, n) => make(n));
+  page.replaceChildren(...blocks);
+  await prepare.before?.(blocks);
+  await typeset(...blocks);
+  (prepare.after ?? prepare)(blocks);
+  const translator = translate(page, { delay: () => Infinity });
+  translator.visit();
+  translator.stop();
+  return blocks.map(verdict);
+}
+
+/**
+ * n blocks that arrive at random times and are typeset after random pauses, with a translator of random delays.
+ * recipe(block, insert, pause) brings one block in.
+ */
+async function race(recipe, { n = 200, seed = 0, delay = 500, pause = 500, spread = 500, attributes = true } = {}) {
+  page.replaceChildren();
+  const draw = random(seed);
+  const translator = translate(page, { delay: () => (delay === null ? null : draw() * delay), attributes });
+  const blocks = Array.from({ length: n }, (_, i) => make(i));
+  const insert = (block) => page.append(block);
+  await Promise.all(
+    blocks.map(async (block) => {
+      const [arrival, wait] = [draw() * spread, draw() * pause];
+      await sleep(arrival);
+      await recipe(block, insert, () => sleep(wait));
+    }),
+  );
+  for (let quiet = 0; quiet < 3; quiet = translator.waiting.size ? 0 : quiet + 1) await sleep(20);
+  translator.stop();
+  return blocks.map(verdict);
+}
+
+/** Each of these blocks has been released by a guard. */
+const released = (blocks) =>
+  Promise.all(
+    blocks.map((block) => new Promise((done, fail) => {
+      block.addEventListener("notranslate-math", done, { once: true });
+      setTimeout(() => fail(Error(`${block.id} is not released`)), 20000);
+    })),
+  );
+
+window.lab = { released, start, make, typeset, guard, mark, release, verdict, rendered, race, protect, translate, foreign, sleep, page, FORMULA, FORMULAS };
