@@ -29,18 +29,28 @@ def address():
         yield address
 
 
+@pytest.fixture(scope="session")
+def context(browser):
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def lab(browser, address):
-    """lab(engine, guard, options): a page with an engine, protected "before" or "after" it was loaded, or not."""
+def lab(context, address):
+    """lab(engine, guard, speech, **options): a page with an engine, protected "before" or "after" it is loaded, or not.
+
+    Without speech MathJax 4 is twenty times as fast.
+    """
     pages = []
 
-    def open_(engine, guard=None, speech=True, **options):
-        page = browser.new_page()
+    def open_(engine, guard=None, speech=False, **options):
+        page = context.new_page()
         pages.append(page)
         page.said = []
         page.on("console", lambda m: m.type in ("error", "warning") and page.said.append(m.text))
         page.on("pageerror", lambda e: page.said.append(str(e)))
-        page.route("**/*", lambda r: r.continue_() if r.request.url.startswith((address, "blob:")) else r.abort())
+        page.on("request", lambda r: r.url.startswith((address, "blob:", "data:")) or page.said.append(r.url))
         page.goto(f"{address}/tests/engines/lab.html")
         page.wait_for_function("window.lab")
         page.evaluate("(args) => lab.start(...args)", [engine, guard, options, speech])
@@ -52,8 +62,9 @@ def lab(browser, address):
 
 
 def sound(verdicts):
+    """True, or the first blocks that are not typeset, whole and translated."""
     bad = [(n, v) for n, v in enumerate(verdicts) if not (v["typeset"] and v["whole"] and v["translated"])]
-    return verdicts and not bad or bad[:3]
+    return bad[:3] or len(verdicts) > 0
 
 
 def test_size():
@@ -62,14 +73,13 @@ def test_size():
     assert 1000 < len(subprocess.run(command, capture_output=True, check=True).stdout) <= 5000
 
 
-@pytest.mark.parametrize("guard", ["before", "after"])
+@pytest.mark.parametrize("guard, n, attributes", [("before", 200, True), ("after", 50, True), ("after", 50, False)])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_race_is_lost(lab, engine, guard):
-    """200 blocks at random times, each met by a translator after 0 to 500 ms; then 50 met by one that sees less."""
-    page = lab(engine, guard, speech=False, timeout=60_000)
-    race = f"([n, seed, attributes]) => lab.race({ARRIVE}, {{ n, seed, attributes }})"
-    assert sound(page.evaluate(race, [200, 1, True])) is True
-    assert sound(page.evaluate(race, [50, 2, False])) is True
+def test_no_race_is_lost(lab, engine, guard, n, attributes):
+    """Blocks at random times, each met after 0 to 500 ms by a translator, which may see insertions only."""
+    page = lab(engine, guard, timeout=60_000)
+    race = f"([n, attributes]) => lab.race({ARRIVE}, {{ n, attributes, seed: n, spread: 300, pause: 200 }})"
+    assert sound(page.evaluate(race, [n, attributes])) is True
     assert page.said == []
 
 
@@ -80,7 +90,7 @@ def test_guarded_before_insertion_nothing_is_early_enough(lab, engine):
     verdicts = page.evaluate("""async () => {
         const translator = lab.translate(lab.page, {delay: () => null});
         const guard = lab.protect({root: lab.page});
-        const blocks = Array.from({length: 20}, (_, n) => lab.make(n));
+        const blocks = Array.from({length: 10}, (_, n) => lab.make(n));
         for (const block of blocks) {
             lab.page.append(guard.hold(block));
             await guard.typeset(block);
@@ -133,7 +143,6 @@ def test_marked_by_the_server(lab, engine):
 STATE = """() => ({
     text: lab.page.innerText,
     copied: (getSelection().selectAllChildren(lab.page), getSelection().toString()),
-    html: lab.page.innerHTML.replaceAll(/ ?notranslate| translate="no"| class=""|MathJax-\\w+-\\d+|MJX-\\d+/g, ""),
     boxes: [...lab.page.querySelectorAll("*")].map((e) => JSON.stringify(e.getBoundingClientRect())),
     stops: [...lab.page.querySelectorAll("*")].filter((e) => e.tabIndex >= 0).length})"""
 
@@ -147,24 +156,22 @@ def tree(page):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_reading_copying_and_printing_stay_as_they_were(lab, engine):
-    seen = []
-    for guard in (None, "after"):
-        page = lab(engine, guard)
-        page.evaluate("""async () => {
+    page, seen = lab(engine, speech=True), []
+    for guard in (False, False, True):
+        page.emulate_media(media="screen")
+        page.evaluate(
+            """async (guard) => {
             const blocks = [0, 1, 2, 3, 4].map(lab.make);
-            lab.page.append(...blocks);
-            await (lab.protection ? lab.released(blocks) : lab.typeset(...blocks))}""")
-        page.evaluate("document.fonts.ready.then(() => 0)")
+            if (guard) lab.protect({root: lab.page});
+            lab.page.replaceChildren(...blocks);
+            await (guard ? lab.released(blocks) : lab.typeset(...blocks));
+            await document.fonts.ready}""",
+            guard,
+        )
         screen = page.evaluate(STATE)
         page.emulate_media(media="print")
         seen.append((screen, page.evaluate(STATE), tree(page)))
-    for a, b in zip(seen[0][:2], seen[1][:2]):
-        for k in a:
-            assert a[k] == b[k], (
-                k,
-                [(i, x, y) for i, (x, y) in enumerate(zip(a[k], b[k])) if x != y][:5] if k == "boxes" else "",
-            )
-    assert seen[0] == seen[1]
+    assert seen[1] == seen[2]  # the first time round the fonts were still to come
 
 
 @pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "katex"])
@@ -180,7 +187,6 @@ def test_typesetting_again(lab, engine):
         lab.page.append(...blocks);
         await lab.released(blocks);
         await new Promise(again);
-        await lab.sleep(100);
         lab.translate(lab.page, {delay: () => Infinity}).visit();
         const count = (block) => block.querySelectorAll("[data-mathml], mjx-container").length;
         return [blocks.map(lab.verdict), blocks.map(count)]}""")
@@ -220,8 +226,7 @@ def test_selection_stays(lab):
     assert selected == "fore i"
 
 
-@pytest.mark.parametrize("guard", ["before", "after"])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine, guard", list(zip(ENGINES, ["before", "after"] * 4, strict=True)))
 def test_undo(lab, engine, guard):
     page = lab(engine, guard)
     left = page.evaluate("""async () => {
@@ -234,14 +239,15 @@ def test_undo(lab, engine, guard):
         lab.protection.undo();
         lab.page.append(later);
         await lab.typeset(held, later);
-        return [[...lab.page.querySelectorAll(".notranslate, [translate=no]")].map((e) => e.outerHTML.slice(0,300)), held.className, held.translate,
+        return [lab.page.querySelectorAll(".notranslate, [translate=no]").length, held.className, held.translate,
                 lab.page.querySelectorAll(lab.FORMULA).length >= 3, first.getAttributeNames()]}""")
-    assert left == [[], "mine", True, True, ["id", "data-formula"]]
+    assert left == [0, "mine", True, True, ["id", "data-formula"]]
     assert page.said == []
 
 
 FAIL = """async ([options, tex]) => {
-    const guard = lab.protect({root: lab.page, late: false, ...options, ...(options.typeset && {typeset: eval(options.typeset)})});
+    if (options.typeset) options.typeset = eval(options.typeset);
+    const guard = lab.protect({root: lab.page, late: false, ...options});
     const block = lab.make(1);
     if (tex) block.lastChild.data = block.lastChild.data.replace(/\\\\\\(.*?\\\\\\)/, () => tex);
     const before = block.textContent;
@@ -251,7 +257,8 @@ FAIL = """async ([options, tex]) => {
     const translator = lab.translate(lab.page, {delay: () => Infinity});
     translator.visit();
     const raw = [...block.querySelectorAll("span.notranslate")].map((s) => s.textContent);
-    return [done, same, raw.length === 1 && before.includes(raw[0]), block.querySelectorAll("font font").length, block.matches(".notranslate")]}"""
+    const fonts = block.querySelectorAll("font font").length;
+    return [done, same, raw.length === 1 && before.includes(raw[0]), fonts, block.matches(".notranslate")]}"""
 
 
 @pytest.mark.parametrize(
@@ -300,12 +307,13 @@ def test_an_element_that_is_not_in_the_document(lab):
 
 
 def test_what_arrives_in_other_ways(lab):
-    """Several at once, nested, as bare text, as code, again after it was replaced; and what the site typesets itself."""
+    """Several at once, nested, as bare text, as code, after it was replaced; and what the site typesets itself."""
     page = lab("mathjax4-chtml", "after")
     seen = page.evaluate(r"""async () => {
         const count = (root) => root.querySelectorAll("mjx-container.notranslate").length;
         const box = document.createElement("div");
-        box.innerHTML = String.raw`<p>One \(x\)</p><ul><li>two \(y\)<ul><li>three \(z\)</li></ul></li></ul><pre>\(n\)</pre>`;
+        box.innerHTML = String.raw`<p>One \(x\)</p><ul><li>two \(y\)<ul><li>three \(z\)</li></ul></li></ul>
+            <pre>\(n\)</pre>`;
         lab.page.append(box);
         await lab.released([box.firstChild, box.querySelector("li li")]);
         const seen = [count(box), box.querySelector("pre").textContent];

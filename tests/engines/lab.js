@@ -42,7 +42,6 @@ async function start(engine, guard, options, speech = true) {
       showMathMenu: false,
       messageStyle: "none",
       ...(speech || !engine.startsWith("mathjax4") ? {} : { options: { menuOptions: { settings: { enrich: false } } } }), // MathJax 4 spends most of its time on it
-      processSectionDelay: 0, // four pauses of 50 ms in each call otherwise
     };
   if (guard === "before") lab.protection = protect(options);
   for (const source of SCRIPTS[engine]) {
@@ -51,6 +50,7 @@ async function start(engine, guard, options, speech = true) {
     document.head.append(script);
     await new Promise((done) => (script.onload = done));
   }
+  if (window.MathJax?.Hub) MathJax.Hub.processSectionDelay = 0; // else it pauses four times for 50 ms in each call
   lab.engine = engine;
   await window.MathJax?.startup?.promise;
   for (let n = 0; n < FORMULAS.length; n++) {
