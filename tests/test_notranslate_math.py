@@ -176,7 +176,6 @@ def test_reading_copying_and_printing_stay_as_they_were(lab, engine):
 
 @pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "katex"])
 def test_typesetting_again(lab, engine):
-    """MathJax 2.7 finds its old output by its classes: an added one would leave two of each formula."""
     page = lab(engine, "after")
     seen = page.evaluate("""async () => {
         const document = window.MathJax.startup?.document;

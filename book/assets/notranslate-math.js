@@ -38,8 +38,8 @@ Event
 Where typesetting fails, the block is released and its raw TeX alone stays marked.
 */
 
-// MathJax 2.7 cuts off the last class of its frames while it works and finds them again by their classes: it gets the
-// attribute alone. Its frames are empty when they are inserted, and marked before they are filled.
+// MathJax 2.7 cuts off the last class of its frames, whichever it is, while it works; if that is ours, the formula stays
+// hidden. So it gets the attribute alone. Its frames are inserted empty, and marked before they are filled.
 const MATHJAX2 =
   ":is(.MathJax, .MathJax_CHTML, .MathJax_SVG, .MathJax_MathML, .MathJax_Display, .MathJax_SVG_Display, " +
   ".MJXc-display, .MathJax_Preview):not(mjx-container)";

@@ -153,6 +153,41 @@ async function race(recipe, { n = 200, seed = 0, delay = 500, pause = 500, sprea
   return blocks.map(verdict);
 }
 
+const STEPS = {
+  guard,
+  insert: (block, box) => box.append(block),
+  typeset: (block) => typeset(block),
+  mark: (block) => mark(block),
+  release,
+  reinsert: (block, box) => box.append(block),
+};
+
+/** For every set of steps after which the translator may come by, and it always does at the end: what it left. */
+async function schedules(steps, attributes = true, wrapped = false) {
+  const seen = [];
+  for (let set = 0; set < 2 ** steps.length; set++) {
+    const [box, block] = [document.createElement("div"), make(1)];
+    page.replaceChildren(box);
+    if (wrapped) {
+      const tex = document.createElement("span");
+      tex.className = "notranslate";
+      tex.append(FORMULAS[1]);
+      const [before, after] = block.lastChild.data.split(FORMULAS[1]);
+      block.lastChild.replaceWith(before, tex, after);
+    }
+    const translator = translate(box, { delay: () => Infinity, attributes });
+    for (const [k, step] of steps.entries()) {
+      await STEPS[step](block, box);
+      if ((set >> k) & 1) translator.visit();
+    }
+    translator.visit();
+    translator.stop();
+    const { whole, translated } = verdict(block);
+    seen.push([whole, translated].map(Number));
+  }
+  return seen;
+}
+
 /** Each of these blocks has been released by a guard. */
 const released = (blocks) =>
   Promise.all(
@@ -162,4 +197,109 @@ const released = (blocks) =>
     })),
   );
 
-window.lab = { released, start, make, typeset, guard, mark, release, verdict, rendered, race, protect, translate, foreign, sleep, page, FORMULA, FORMULAS };
+/** What is inserted late, after two seconds, and after typesetting was asked for. */
+async function late() {
+  const blocks = FORMULAS.map((_, n) => make(n));
+  page.replaceChildren(...blocks);
+  await sleep(2000);
+  const waited = blocks.map(verdict);
+  await typeset(...blocks);
+  return { waited, asked: blocks.map(verdict) };
+}
+
+/** One paragraph to look at. */
+async function showcase(translated) {
+  const block = make(2);
+  block.textContent = String.raw`A step: \(f(x)=1 \text{ if } x>0\).`;
+  page.replaceChildren(block);
+  await typeset(block);
+  if (translated) translate(page, { delay: () => Infinity }).visit();
+}
+
+/** Mutation records, and whether a field keeps the focus, when a block is reinserted whole or text by text. */
+async function records() {
+  const block = make(0);
+  block.innerHTML += "<input>";
+  const guard = protect({ root: page, late: false });
+  const observer = new MutationObserver(() => {});
+  const input = block.querySelector("input");
+  const seen = (action) => {
+    input.focus();
+    observer.takeRecords();
+    action();
+    return [observer.takeRecords().length, document.activeElement === input];
+  };
+  page.replaceChildren(block);
+  await typeset(block);
+  observer.observe(page, { childList: true, subtree: true });
+  const [whole, focusWhole] = seen(() => page.append(block));
+  const texts = [...block.querySelectorAll("em")].concat([block]).flatMap((e) => [...e.childNodes]);
+  const [each, focusEach] = seen(() => guard.release(guard.hold(block)));
+  observer.disconnect();
+  guard.undo();
+  return { whole, each, focusWhole, focusEach, texts: texts.filter((t) => t.nodeType === 3 && t.data.trim()).length };
+}
+
+/** Whether each formula is marked at the moment it is connected; the first call defines the element. */
+async function connected() {
+  const told = [];
+  customElements.define("mjx-container", class extends HTMLElement {
+    connectedCallback() {
+      told.push(this.classList.contains("notranslate") && !this.translate);
+    }
+  });
+  const guard = protect({ root: page, late: false });
+  const blocks = FORMULAS.map((_, n) => make(n));
+  page.replaceChildren(...blocks);
+  await typeset(...blocks);
+  guard.undo();
+  return told;
+}
+
+/** All five blocks, typeset, with a guard or without; in ordinary circumstances. */
+async function plain(guarded) {
+  lab.protection?.undo();
+  lab.protection = guarded ? protect({ root: page, timeout: 60000 }) : undefined;
+  const blocks = FORMULAS.map((_, n) => make(n));
+  page.replaceChildren(...blocks);
+  await (guarded ? released(blocks) : typeset(...blocks));
+  await document.fonts.ready;
+}
+
+/** What can be seen and copied. */
+const look = () => {
+  getSelection().selectAllChildren(page);
+  const copied = getSelection().toString();
+  getSelection().removeAllRanges();
+  return [page.innerText, copied, [...page.querySelectorAll("*")].map((e) => JSON.stringify(e.getBoundingClientRect()))];
+};
+
+/** A translator that waits for nothing and was there first. */
+async function hasty(hold) {
+  lab.protection?.undo();
+  page.replaceChildren();
+  const translator = translate(page, { delay: () => null });
+  const guard = protect({ root: page, timeout: 60000 });
+  const blocks = FORMULAS.map((_, n) => make(n));
+  if (hold) blocks.forEach(guard.hold);
+  page.append(...blocks);
+  await (hold ? guard.typeset(...blocks) : sleep(200));
+  translator.stop();
+  guard.undo();
+  return blocks.map(verdict);
+}
+
+/** Whether formulas are to be seen that get their pass in MathJax 2.7's own hook for a new formula. */
+async function hooked(how) {
+  const blocks = FORMULAS.map((_, n) => make(n));
+  page.replaceChildren(...blocks);
+  const hook = MathJax.Hub.Register.MessageHook("New Math", () => blocks.forEach((block) => mark(block, how)));
+  await typeset(...blocks);
+  MathJax.Hub.UnRegister.MessageHook(hook);
+  return blocks.map((block) => Number(getComputedStyle(block.querySelector(FORMULA)).display !== "none"));
+}
+
+window.lab = {
+  connected, foreign, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, records, release, released,
+  rendered, schedules, showcase, sleep, start, translate, typeset, verdict, FORMULA, FORMULAS,
+};
