@@ -31,8 +31,9 @@ const formulas = (block) => [...block.querySelectorAll("mjx-container")];
 const verdict = (block) => {
   const translated = Boolean(block.querySelector("font"));
   const [formula] = formulas(block);
-  const broken = formula && (formula.querySelector("font, mjx-merror") || formula.closest("font"));
-  const state = broken || (!formula && translated) ? "garbled" : formula ? "whole" : "raw";
+  const heard = formula?.querySelector("mjx-assistive-mml font");
+  const seen = formula?.querySelector("mjx-merror, mjx-math font") || formula?.closest("font");
+  const state = seen || (!formula && translated) ? "garbled" : heard ? "garbled for a screen reader" : formula ? "whole" : "raw";
   return `formula ${state}, prose ${translated ? "translated" : "as written"}`;
 };
 
@@ -49,7 +50,6 @@ const KINDS = {
   },
   late: {
     start(demo) {
-      demo.translator(VISIT);
       if (demo.protection) demo.guard = protect({ root: demo.stage });
     },
     "Load more": (demo) => demo.insert(),

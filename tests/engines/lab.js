@@ -197,11 +197,11 @@ const released = (blocks) =>
     })),
   );
 
-/** What is inserted late, after two seconds, and after typesetting was asked for. */
+/** What is inserted late, after a second, and after typesetting was asked for. */
 async function late() {
   const blocks = FORMULAS.map((_, n) => make(n));
   page.replaceChildren(...blocks);
-  await sleep(2000);
+  await sleep(1000);
   const waited = blocks.map(verdict);
   await typeset(...blocks);
   return { waited, asked: blocks.map(verdict) };
