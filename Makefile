@@ -3,14 +3,14 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test bench checkpoint serve lab lint clean pins browser
+.PHONY: book test bench checkpoint serve lab lint clean pins browser engines
 
-book: .venv/installed
+book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
 	@$(BIN)/jupyter-book build -n -W --keep-going .
 	@echo "The book is in _build/html; 'make serve' shows it."
 
-test: book browser
+test: book
 	@echo "Testing the helpers, every notebook (seed $${BOOK_SEED:-1}; the book itself ran with 0) and the built pages."
 	@BOOK_SEED=$${BOOK_SEED:-1} $(BIN)/pytest
 
@@ -58,7 +58,14 @@ pins: .venv/installed
 	@touch $@
 
 browser: .venv/installed
-	@$(BIN)/python tests/chromium.py > /dev/null 2>&1 || { command -v apt-get > /dev/null \
-	  && echo "Installing Chromium for the tests of the pages." && as=$$([ $$(id -u) = 0 ] || echo sudo -n) \
+	@$(BIN)/python -m helpers.browser > /dev/null 2>&1 || { command -v apt-get > /dev/null \
+	  && echo "Installing Chromium for chapter 8 and for the tests of the pages." && as=$$([ $$(id -u) = 0 ] || echo sudo -n) \
 	  && $$as apt-get update -qq && $$as apt-get install -qq -y chromium > /dev/null; } || true
-	@$(BIN)/python tests/chromium.py
+	@$(BIN)/python -m helpers.browser
+
+engines: tests/engines/node_modules/.package-lock.json
+
+tests/engines/node_modules/.package-lock.json: tests/engines/package-lock.json .venv/installed
+	@echo "Installing the formula engines that chapter 8 is about."
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/npm ci --silent --prefix tests/engines
+	@touch $@

@@ -1,20 +1,11 @@
 """The built book, served on the loopback, and a browser to open it with."""
 
-import functools
-import http.server
-import threading
-from pathlib import Path
-
-import chromium
 import pytest
 from playwright.sync_api import sync_playwright
 
-HTML = Path(__file__).parents[1] / "_build" / "html"
+from helpers.browser import FLAGS, ROOT, find, serve
 
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
+HTML = ROOT / "_build" / "html"
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +13,13 @@ def book():
     """The address of the built book."""
     if not (HTML / "book" / "intro.html").exists():
         pytest.fail(f"there is no book in {HTML}: run `make book` first")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with serve(HTML) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
+        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
         yield browser
         browser.close()

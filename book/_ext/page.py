@@ -14,7 +14,8 @@ from sphinx.errors import ExtensionError
 from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
-ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js")]
+MODULES = ["notranslate-math.js", "translator.js", "translate-demo.js"]  # chapter 8 asks for them itself
+ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", *MODULES)]
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]
 
 # An asset named here is kept only on the pages whose body matches.

@@ -23,10 +23,13 @@ NAMED = [
 
 def record(app, config):
     versions = {d.name.lower(): d.version for d in distributions()}
-    helpers = sorted((Path(app.confdir) / "src" / "helpers").glob("*"))
+    root = Path(app.confdir)
+    used = sorted((root / "src" / "helpers").glob("*"))
+    used += sorted((root / "notebooks").glob("*.safetensors"))  # chapter 7 loads them
+    used += [root / "book/assets/notranslate-math.js", root / "book/assets/translator.js"]  # chapter 8 runs them
+    used += sorted((root / "tests" / "engines").glob("*.*"))
     parts = [platform.python_version(), platform.machine(), sorted(versions.items()), seed()]
-    shipped = sorted((Path(app.confdir) / "notebooks").glob("*.safetensors"))
-    parts += [(path.name, path.read_bytes()) for path in [*helpers, *shipped] if path.is_file()]
+    parts += [(path.name, path.read_bytes()) for path in used if path.is_file()]
     config.provenance = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     # A cache that outlives its environment would show results of code that is gone: one cache for each environment.
