@@ -4,7 +4,7 @@ import sys
 
 from safetensors.torch import load_file
 
-TOLERANCE = 0.5  # relative distance of all weights of a network; another seed gives more than 1
+TOLERANCE = 0.05  # relative distance of all weights of a network; starts moved by 1e-7 end 2e-4 apart, other seeds 1.1
 
 
 def distances(shipped, remade):
