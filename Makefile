@@ -67,5 +67,5 @@ engines: tests/engines/node_modules/.package-lock.json
 
 tests/engines/node_modules/.package-lock.json: tests/engines/package-lock.json .venv/installed
 	@echo "Installing the formula engines that chapter 8 is about."
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/npm ci --silent --prefix tests/engines
+	@$(BIN)/npm ci --silent --prefix tests/engines
 	@touch $@

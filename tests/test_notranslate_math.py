@@ -329,6 +329,24 @@ def test_what_arrives_in_other_ways(lab):
     assert seen == [3, r"\(n\)", 1, "<p>No formula.</p>", 1, 1]
 
 
+def test_two_guards_look_after_their_own_parts(lab):
+    page = lab("mathjax3-chtml")
+    seen = page.evaluate(r"""async () => {
+        const parts = [0, 1, 2].map(() => lab.page.appendChild(document.createElement("div")));
+        const guards = [0, 1].map((n) => lab.protect({root: parts[n], tex: /\\\(.*?\\\)/}));
+        const fill = () => parts.map((part, n) => part.appendChild(lab.make(n)));
+        const settle = async (held) => {
+            const blocks = fill();
+            await Promise.all([lab.released(held.map((n) => blocks[n])), lab.typeset(blocks[2])]);
+            return parts.map((part) => part.querySelectorAll("mjx-container.notranslate").length)};
+        const both = await settle([0, 1]);
+        guards[0].undo();
+        return [both, await settle([1])]}""")
+    assert seen == [[1, 1, 0], [0, 2, 0]]
+    page.evaluate("lab.protect({root: null}).undo()")
+    assert page.said == ["notranslate-math: root: null is not an element; it is the whole page now"]
+
+
 def test_broken_variant_is_caught(lab):
     """Without a guard the same races are lost: these tests can fail."""
     page = lab("mathjax3-chtml")

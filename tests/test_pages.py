@@ -15,7 +15,9 @@ from conftest import HTML
 from helpers.browser import ROOT
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
-SURVEY = "\n".join((ROOT / p).read_text("utf-8") for p in ("book/assets/translator.js", "tests/engines/survey.js"))
+SURVEY = "\n".join(
+    (ROOT / path).read_text("utf-8") for path in ("book/assets/translator.js", "tests/engines/survey.js")
+)
 PAGES = sorted(p.relative_to(HTML).as_posix() for p in HTML.rglob("*.html") if "_static" not in p.parts)
 PAGES.remove("index.html")  # it leads to book/intro.html at once
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
@@ -209,13 +211,83 @@ def test_solutions_are_folded_and_open(visit, path):
         assert inside.is_visible()
 
 
-@pytest.mark.parametrize(
-    "word, chapter", [("recurrence", "Attention as a quadratic-time RNN"), ("variance", "Skip-Tuning")]
-)
-def test_search_finds_a_chapter(visit, word, chapter):
-    page = visit(f"search.html?q={word}")
+def survey(page):
+    """Let the translator of chapter 8 loose on a page: how many formulas there are, what it garbled, what it left."""
+    page.add_script_tag(content=SURVEY, type="module")
+    page.wait_for_function("window.survey")
+    return page.evaluate("survey()")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_survives_translation(visit, browser, book, path):
+    """Before its formulas are typeset, and after."""
+    typeset = visit(path)
+    context = browser.new_context()
+    context.route("**/mathjax/**", lambda route: route.abort())
+    raw = context.new_page()
+    raw.goto(f"{book}/{path}")
+    seen = [survey(raw), survey(typeset)]
+    context.close()
+    assert [(page["garbled"], page["untranslated"]) for page in seen] == [([], [])] * 2
+    assert seen[0]["formulas"] == seen[1]["formulas"] and seen[0]["sentences"] > 10
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_raw_tex_outside_of_formulas(visit, path):
+    """Not in the title, in alternative texts, or in tables of contents."""
+    texts = visit(path).evaluate("""() => {
+        const labels = document.querySelectorAll("[alt], [aria-label], [title]");
+        const own = [...labels].filter((node) => !node.closest("mjx-container"));
+        return [document.title, ...[...document.querySelectorAll("nav, h1, h2, h3")].map((node) => node.textContent),
+            ...own.flatMap((node) => ["alt", "aria-label", "title"].map((name) => node.getAttribute(name) ?? ""))]}""")
+    assert [text for text in texts if re.search(r"\\[(\[a-zA-Z]|\$", text)] == []
+
+
+CHAPTER_8 = "notebooks/08_mathjax_translate_lazy.html"
+
+
+@pytest.fixture
+def play(visit):
+    """Press the buttons of a demonstration of chapter 8 until it says something."""
+    page = visit(CHAPTER_8)
+
+    def play(kind, *buttons, protection=False, says):
+        box = page.locator(f".translate-demo[data-kind={kind}]")
+        box.get_by_role("checkbox", name="protection").set_checked(protection)
+        box.get_by_role("button", name="Start again").click()
+        for button in buttons:
+            box.get_by_role("button", name=button).click()
+            page.wait_for_timeout(100)
+        box.get_by_role("status").filter(has_text=says).wait_for()
+
+    yield play
+    assert page.trouble == []
+
+
+def test_demonstrations_show_the_four_situations(play):
+    garbled, whole = "formula garbled, prose translated", "formula whole, prose translated"
+    play("finished", "Translate", says="formula garbled for a screen reader, prose translated")
+    play("finished", "Translate", protection=True, says=whole)
+    play("late", "Load more", says="formula raw, prose as written")
+    play("late", "Load more", "Typeset", says="formula whole, prose as written")
+    play("late", "Load more", protection=True, says="formula whole, prose as written")
+    play("race", "Load more", says=garbled)
+    play("race", "Load more", protection=True, says=whole)
+    play("reverse", *["Next step"] * 3, says=f"mark; the translator has come by. Paragraph 1: {garbled}")
+    play("reverse", *["Next step"] * 4, protection=True, says="formula whole, prose as written")
+    play("reverse", *["Next step"] * 5, protection=True, says=whole)
+
+
+def test_search_finds_a_chapter(visit):
+    page = visit("search.html?q=recurrence")
     page.wait_for_selector("#search-results li a")
-    page.wait_for_function("!document.querySelector('#search-results .search-summary')?.textContent.endsWith('...')")
+    assert "Attention as a quadratic-time RNN" in page.locator("#search-results").text_content()
+
+
+@pytest.mark.parametrize("word", ["recurrence", "softmax", "matrix", "translator"])
+def test_search_results_have_no_raw_tex(visit, word):
+    page = visit(f"search.html?q={word}")
+    page.wait_for_function("document.querySelectorAll('#search-results li p.context').length")
+    page.wait_for_timeout(1000)  # the other excerpts
     results = page.locator("#search-results").text_content()
-    assert chapter in results
-    assert not re.search(r"\\[(\[a-z]|\$", results)
+    assert not re.search(r"\\[(\[a-zA-Z]|\$", results), results

@@ -21,7 +21,7 @@ Options
   engine   "mathjax" (any version), "katex", or "auto": whichever is there when it is needed
   root     the part of the page to look after; document.body
   late     false: guard only what is passed to hold or typeset; true
-  tex      a global RegExp that finds raw formulas; it knows \(…\), \[…\], $$…$$, \begin{…}…\end{…}
+  tex      a RegExp that finds raw formulas; \(…\), \[…\], $$…$$, \begin{…}…\end{…}
   katex    options for renderMathInElement
   typeset  async (blocks) => …, to typeset in place of the engine
   timeout  milliseconds after which a block is released in any case; 10000
@@ -54,6 +54,8 @@ const ENGINES = {
   katex: () => window.renderMathInElement,
   auto: () => ENGINES.mathjax() || ENGINES.katex(),
 };
+
+let guards = 0;
 
 const say = (what) => console.warn(`${ID}: ${what}`);
 const name = (thing) =>
@@ -93,7 +95,14 @@ const wake = (block) => {
 };
 
 export function protect(options = {}) {
-  const { engine = "auto", root = document.body, late = true, tex = TEX, katex, typeset: own, timeout = 10000 } = options;
+  const { engine = "auto", late = true, katex, typeset: own, timeout = 10000 } = options;
+  let { root = document.body, tex = TEX } = options;
+  if (!(root instanceof Element)) {
+    say(`root: ${name(root)} is not an element; it is the whole page now`);
+    root = document.body;
+  }
+  tex = RegExp(tex, [...new Set(`${tex.flags}g`)].join(""));
+  const id = `${ID}-${guards++}`;
   const held = new Map(); // block: false, or the marks it had before
   const marked = new WeakSet();
   let queue = Promise.resolve();
@@ -114,13 +123,13 @@ export function protect(options = {}) {
     const mathjax = window.MathJax;
     if (off || !mathjax || mathjax.Hub || hooked === mathjax) return;
     hooked = mathjax;
-    const math = (item) => mark(item.typesetRoot);
+    const math = (item) => void (root.contains(item.start.node) && mark(item.typesetRoot));
     const action = [155, (doc) => void [...doc.math].forEach(math), math];
     const config = mathjax.config ?? mathjax;
     const actions = config.options?.renderActions;
     const doc = mathjax.startup?.document;
-    if (doc && !actions?.[ID]) doc.addRenderAction(ID, ...action);
-    else if (!doc) config.options = { ...config.options, renderActions: { ...actions, [ID]: action } };
+    if (doc && !actions?.[id]) doc.addRenderAction(id, ...action);
+    else if (!doc) config.options = { ...config.options, renderActions: { ...actions, [id]: action } };
   };
 
   const hold = (block) => {
@@ -147,11 +156,11 @@ export function protect(options = {}) {
   // What is still raw stays as it is, in spans of its own.
   const shield = (text) => {
     for (const match of off ? [] : [...text.data.matchAll(tex)].reverse()) {
-      const raw = text.splitText(match.index);
-      raw.splitText(match[0].length);
+      const found = text.splitText(match.index);
+      found.splitText(match[0].length);
       const span = document.createElement("span");
-      raw.replaceWith(span);
-      span.append(raw);
+      found.replaceWith(span);
+      span.append(found);
       mark(span);
     }
   };
@@ -224,7 +233,7 @@ export function protect(options = {}) {
   const undo = () => {
     off = true;
     observer.disconnect();
-    window.MathJax?.startup?.document?.removeRenderAction(ID);
+    window.MathJax?.startup?.document?.removeRenderAction(id);
     for (const block of held.keys()) release(block);
     for (const element of root.querySelectorAll(".notranslate, [translate=no]")) if (marked.has(element)) unset(element);
   };

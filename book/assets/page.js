@@ -34,3 +34,14 @@ if (window.MathJax) typeset();
 // A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
 for (const link of document.querySelectorAll(".admonition-title a"))
   link.addEventListener("click", (event) => event.stopPropagation());
+
+// Excerpts in the results of a search have no formulas and no code: either would be raw.
+addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const { htmlToText } = Search;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    page.querySelectorAll(".math, .highlight").forEach((raw) => raw.replaceWith("…"));
+    return htmlToText(page.documentElement.outerHTML, anchor);
+  };
+});

@@ -11,7 +11,7 @@ const SCRIPTS = {
   "mathjax3-svg": ["mathjax3/es5/tex-svg.js"],
   "mathjax4-chtml": ["mathjax4/tex-chtml.js"],
   "mathjax4-svg": ["mathjax4/tex-svg.js"],
-  katex: ["katex/dist/katex.js", "katex/dist/contrib/auto-render.js"],
+  katex: ["katex/dist/katex.css", "katex/dist/katex.js", "katex/dist/contrib/auto-render.js"],
 };
 const FORMULA = "mjx-container, .MathJax, .MathJax_CHTML, .MathJax_SVG, .katex";
 const HIDDEN = "mjx-assistive-mml, .MJX_Assistive_MathML, .katex-mathml";
@@ -45,10 +45,14 @@ async function start(engine, guard, options, speech = true) {
     };
   if (guard === "before") lab.protection = protect(options);
   for (const source of SCRIPTS[engine]) {
-    const script = document.createElement("script");
-    script.src = `node_modules/${source}`;
-    document.head.append(script);
-    await new Promise((done) => (script.onload = done));
+    const style = source.endsWith(".css");
+    const file = document.createElement(style ? "link" : "script");
+    Object.assign(file, style ? { rel: "stylesheet", href: `node_modules/${source}` } : { src: `node_modules/${source}` });
+    document.head.append(file);
+    await new Promise((done, fail) => {
+      file.onload = done;
+      file.onerror = () => fail(Error(`${source} is missing: run "make engines"`));
+    });
   }
   if (window.MathJax?.Hub) MathJax.Hub.processSectionDelay = 0; // else it pauses four times for 50 ms in each call
   lab.engine = engine;
@@ -243,6 +247,7 @@ async function records() {
 /** Whether each formula is marked at the moment it is connected; the first call defines the element. */
 async function connected() {
   const told = [];
+  page.replaceChildren();
   customElements.define("mjx-container", class extends HTMLElement {
     connectedCallback() {
       told.push(this.classList.contains("notranslate") && !this.translate);
@@ -250,7 +255,7 @@ async function connected() {
   });
   const guard = protect({ root: page, late: false });
   const blocks = FORMULAS.map((_, n) => make(n));
-  page.replaceChildren(...blocks);
+  page.append(...blocks);
   await typeset(...blocks);
   guard.undo();
   return told;
