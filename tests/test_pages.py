@@ -87,7 +87,8 @@ def test_page_is_accessible_and_fits(visit, path, width, theme):
     page = visit(path, width, theme)
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.add_style_tag(content="* { transition: none !important }")  # what fades in has little contrast meanwhile
+    # What fades in has little contrast meanwhile.
+    page.add_style_tag(content="* { animation: none !important; transition: none !important }")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     page.evaluate("document.querySelectorAll('.toggle-hidden').forEach(d => d.classList.remove('toggle-hidden'))")
     page.evaluate(AXE)
