@@ -80,28 +80,45 @@ def verify(app, env):
 
 
 def resolve(app, doctree, docname):
-    """Put a badge into each claim and a table for each `{ledger}`."""
+    """Put a table for each `{ledger}`."""
     env = app.env
-    by_id = {id: [r for r in records(env).get(docname, []) if r["id"] == id] for id in claims(env, docname)}
-    for node in doctree.findall(nodes.Element):
-        if "proof" in node.get("classes", []) and node["ids"] and node["ids"][0] in by_id:
-            node.append(badge(app, docname, node["ids"][0], by_id[node["ids"][0]]))
     for node in list(doctree.findall(ledger_table)):
         pages = env.toctree_includes.get(env.config.root_doc, []) if node["whole"] else [docname]
         node.replace_self([part for page in pages for part in chapter(app, docname, page, node["whole"])])
 
 
-def badge(app, docname, id, checks):
-    sound = [c for c in checks if c["kind"] != BROKEN]
-    kinds = ", ".join(dict.fromkeys(c["kind"] for c in sound))
-    text = f"✓ {len(sound)} check{'s' * (len(sound) > 1)} ran, {kinds}"
-    if broken := len(checks) - len(sound):
-        text += "; a broken variant goes red" if broken == 1 else f"; {broken} broken variants go red"
-    paragraph = nodes.paragraph("", text, classes=["badge-ledger"])
+def line(app, docname, id):
+    """The one line of a claim: what ran for it on this page, and how near the worst came to its tolerance."""
+    checks = [r for r in records(app.env).get(docname, []) if r["id"] == id]
+    sound = [r for r in checks if r["kind"] != BROKEN]
+    said = sound[0]["seen"] if len(sound) == 1 else f"{len(sound)} comparisons{worst(sound)}"
+    kinds = ", ".join(dict.fromkeys(r["kind"] for r in sound))
+    paragraph = nodes.paragraph("", "", nodes.inline("", "✓ ", classes=["check-mark"]), classes=["check", "check-pass"])
+    paragraph += [nodes.reference("", "", nodes.literal("", id), internal=True, refid=id), nodes.Text(f" {said} ")]
+    paragraph += nodes.inline("", kinds, classes=["check-kind"])
     if hasattr(app.env, "ledger_page"):
-        paragraph += nodes.Text(" · ")
-        paragraph += link(app, docname, app.env.ledger_page, f"ledger-{id}", "ledger")
+        paragraph += [nodes.Text(" · "), link(app, docname, app.env.ledger_page, f"ledger-{id}", "ledger")]
     return paragraph
+
+
+def worst(checks):
+    """The largest error, and the largest share of what was allowed, in words."""
+    errors = [r["error"] for r in checks if r["how"] == "close" and r["error"] is not None]
+    shares = [1 / m for m in map(margin, checks) if m]
+    if errors and not any(errors) and not shares:
+        return ", all equal"
+    said = f" · worst |Δ| {max(errors):.1e}" if any(errors) else ""
+    if shares:
+        of = "what rounding allows" if any(errors) and all(r["kind"] == "exact" for r in checks) else "what is allowed"
+        said += f"{', ' if any(errors) else ' · at most '}{max(shares):.0%} of {of}"
+    return said
+
+
+def margin(r):
+    """How many times the error fits into its tolerance (for a broken variant: the tolerance into its error)."""
+    if r["error"] is None or r["tolerance"] is None or r["error"] <= 0 or r["tolerance"] <= 0:
+        return None
+    return r["error"] / r["tolerance"] if r["kind"] == BROKEN else r["tolerance"] / r["error"]
 
 
 def chapter(app, docname, page, whole):
@@ -109,7 +126,7 @@ def chapter(app, docname, page, whole):
     stated, ran = claims(app.env, page), records(app.env).get(page, [])
     if not stated:
         return []
-    rows = [[text(head) for head in ("Claim", "Kind", "Measured", "Allowed", "dtype")]]
+    rows = [[text(head) for head in ("Claim", "Kind", "Measured", "Allowed", "Margin", "dtype")]]
     for id in stated:
         for i, r in enumerate([r for r in ran if r["id"] == id]):
             claim = nodes.paragraph("", "", link(app, docname, page, id, id))
@@ -121,7 +138,8 @@ def chapter(app, docname, page, whole):
                 if r["kind"] == BROKEN:
                     bound, _, what = allowed.partition(": ")
                     measured, allowed = f"{measured}: {what}", f"must exceed {bound}"
-            rows.append([claim, text(r["kind"]), text(measured), text(allowed), text(r["dtype"] or "–")])
+            times = "–" if (m := margin(r)) is None else f"{m:.3g}"
+            rows.append([claim, *map(text, (r["kind"], measured, allowed, times, r["dtype"] or "–"))])
     broken = sum(r["kind"] == BROKEN for r in ran)
     summary = f"{len(stated)} claims; {len(ran) - broken} checks, all passed; {broken} broken variants, all caught."
     heading = [nodes.rubric("", "", link(app, docname, page, "", app.env.titles[page].astext()))] if whole else []

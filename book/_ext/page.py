@@ -1,4 +1,4 @@
-"""Make every page self-contained, light and accessible: the mends that the theme needs, and MathJax."""
+"""Make every page self-contained, light and accessible: the mends that the theme needs."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from sphinx.util.fileutil import copy_asset
 HERE = Path(__file__).parent
 MODULES = ["notranslate-math.js", "translator.js", "translate-demo.js"]  # chapter 8 asks for them itself
 ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", *MODULES)]
-MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]
+MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstrations
 
 # An asset named here is kept only on the pages whose body matches.
 NEEDED_BY = {
@@ -50,11 +50,7 @@ def configure(app, config):
     config.page_digest = sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     # The sidebar has the search button: without this the theme adds a bar with another one.
     config.html_theme_options.setdefault("navbar_persistent", [])
-    config.mathjax3_config = config.mathjax3_config or {}
-    # page.js typesets bit by bit: all at once would freeze a chapter for most of a second.
-    config.mathjax3_config.setdefault("startup", {})["typeset"] = False
-    # The menu makes every formula a tab stop and offers parts of MathJax that are not shipped.
-    config.mathjax3_config.setdefault("options", {})["enableMenu"] = False
+    config.html_theme_options.setdefault("article_header_end", ["code-switch.html", "article-header-buttons.html"])
     # Jupyter Book always loads sphinx-thebe, which is unused here and whose script throws on every page.
     for listeners in app.events.listeners.values():
         for listener in [one for one in listeners if one.handler.__module__ == "sphinx_thebe"]:
@@ -62,7 +58,7 @@ def configure(app, config):
 
 
 def copy_mathjax(app):
-    """Copy MathJax before the pages are written, so that its address carries a checksum."""
+    """Copy the MathJax that chapter 8's demonstrations load."""
     if app.builder.format != "html":
         return
     try:

@@ -1,47 +1,61 @@
-// What is in view first, as a whole; then a few formulas at a time, so that the page stays responsive.
-const typeset = async () => {
-  await MathJax.startup.promise;
-  const place = new Map();
-  for (const formula of document.querySelectorAll(".math")) {
-    const { top, bottom } = formula.getBoundingClientRect();
-    place.set(formula, bottom > 0 ? top : 1e9);
-  }
-  const formulas = [...place.keys()].sort((a, b) => place.get(a) - place.get(b));
-  let count = formulas.filter((formula) => place.get(formula) < innerHeight).length;
-  while (formulas.length) {
-    const batch = formulas.splice(0, count);
-    await MathJax.typesetPromise(batch);
-    batch.forEach((formula) => sizes.observe(formula));
-    // By now the browser knows which of MathJax's fonts the formulas in view need.
-    await document.fonts.ready;
-    document.documentElement.classList.add("typeset");
-    await new Promise((next) => setTimeout(next));
-    count = 12;
-  }
-};
-
-// What is wider than its box scrolls in it, and then the keyboard must reach it; boxes are opened and windows resized.
+// What is wider than its box is set smaller first, if it is a formula. Then it scrolls in its box, which shows that it
+// does, and the keyboard must reach it. Boxes are opened and windows resized.
+const SMALLEST = 0.75;
 const sizes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
-    const box = target.matches("pre") ? target : target.querySelector(":scope > mjx-container[display]");
-    if (box) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
+    const formula = target.querySelector(":scope > .katex-display > .katex");
+    if (formula) {
+      formula.style.fontSize = "";
+      const share = target.firstElementChild.clientWidth / target.firstElementChild.scrollWidth;
+      if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.99) * 1.1}em`;
+    }
+    const box = formula ? target.firstElementChild : target;
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
   }
 });
-addEventListener("load", () => document.querySelectorAll("article pre").forEach((pre) => sizes.observe(pre)));
+for (const box of document.querySelectorAll("article pre, article div.math, article table")) sizes.observe(box);
 
-if (window.MathJax) typeset();
+// One switch for all code. Its state is in the address, so that a link can carry it, and goes along to other pages.
+const folds = document.querySelectorAll("details.code");
+const button = document.querySelector(".code-switch");
+const show = (open) => {
+  folds.forEach((fold) => (fold.open = open));
+  button.setAttribute("aria-pressed", open);
+  for (const link of [location, ...document.links]) {
+    if (link.origin !== location.origin || link.href.endsWith("#")) continue;
+    const url = new URL(link.href);
+    if (open) url.searchParams.set("code", "open");
+    else url.searchParams.delete("code");
+    if (link === location) history.replaceState(null, "", url);
+    else link.href = url;
+  }
+};
+if (button && folds.length) {
+  button.hidden = false;
+  button.addEventListener("click", () => show(button.getAttribute("aria-pressed") === "false"));
+}
+if (button && new URLSearchParams(location.search).get("code") === "open") show(true);
+
+// Paper is white: the light theme prints, whatever the screen shows.
+const root = document.documentElement;
+let theme;
+addEventListener("beforeprint", () => ([theme, root.dataset.theme] = [root.dataset.theme, "light"]));
+addEventListener("afterprint", () => (root.dataset.theme = theme));
 
 // A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
 for (const link of document.querySelectorAll(".admonition-title a"))
   link.addEventListener("click", (event) => event.stopPropagation());
 
-// Excerpts in the results of a search have no formulas and no code: either would be raw.
+// Excerpts in the results of a search have no formulas and no code, which would be raw, and no tools of the page.
 addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
   const { htmlToText } = Search;
   Search.htmlToText = (html, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(".math, .highlight").forEach((raw) => raw.replaceWith("…"));
+    page.querySelectorAll(".bd-header-article, .bd-sidebar-secondary, #jb-print-docs-body, footer, script, summary, .headerlink")
+      .forEach((tool) => tool.remove());
     return htmlToText(page.documentElement.outerHTML, anchor);
   };
 });

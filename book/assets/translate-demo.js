@@ -8,10 +8,18 @@ const PARAGRAPHS = [
   String.raw`The area under a bell is \(\int_{-\infty}^\infty e^{-x^2}\,dx=\sqrt{\pi}\), and Gauss was not the first to know.`,
   String.raw`A step has one jump: \(f(x)=1 \text{ if } x>0\), else it is zero.`,
 ];
+const MATHJAX = new URL("mathjax/tex-chtml.js", import.meta.url); // the only page of the book with a live engine
 const VISIT = 200;
 const SLOW = 800;
 const sleep = (time) => new Promise((done) => setTimeout(done, time));
+const engine = new Promise((loaded, failed) => {
+  // The menu makes every formula a tab stop and offers parts that are not shipped.
+  window.MathJax = { startup: { typeset: false }, options: { enableMenu: false } };
+  const script = Object.assign(document.createElement("script"), { src: MATHJAX, onload: loaded, onerror: failed });
+  document.head.append(script);
+});
 const typeset = async (block) => {
+  await engine;
   await MathJax.startup.promise;
   await MathJax.typesetPromise([block]);
 };

@@ -17,32 +17,38 @@ from tqdm import tqdm
 
 BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
-_ids = itertools.count(1)
 _ITEMS = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)  # what a frame defines
 
 
-def show(fig, *, alt):
-    """A still figure with its text alternative; the last expression of a cell.
+def show(fig, *, label, caption, alt):
+    """A still figure with its caption and its text alternative; the last expression of a cell.
 
     Args:
         fig: a matplotlib Figure; it is closed, so that it is not shown twice.
+        label: the figure's name in the book, such as "fig-rnn-memory": the target of {numref}.
+        caption: what to look at and what is seen, a sentence or two; formulas between $ signs.
         alt: what the figure shows, in plain words without TeX, for readers who do not see it.
 
     Raises:
-        TypeError, ValueError: `fig` is not a Figure, or `alt` is empty or holds TeX.
+        TypeError, ValueError: an argument that is not so, named.
     """
-    return Still(_picture(fig, alt))
+    picture = _picture(fig, alt, str(label))
+    return Still(_figure(label, caption)(picture))
 
 
-def explore(draw, *, alt, **grid):
+def explore(draw, *, label, caption, alt, start=None, **grid):
     """A figure with one slider for each parameter; the last expression of a cell.
 
     With a kernel the sliders call `draw`; in the built page they switch between frames rendered beforehand.
 
     Args:
         draw: called as `draw(**params)`; returns a new matplotlib Figure, always of one size.
+        label: the figure's name in the book, such as "fig-id-photo": the target of {numref}.
+        caption: what to do and what is seen, a sentence or two; formulas between $ signs.
         alt: what a frame shows: a text with the parameters in braces, as in "weights at step {t}", or a function of
             the parameters that returns one. No two frames may have the same.
+        start: the parameters of the frame that is shown first, as in `{"t": 8}`: the one that tells most. What is
+            not named starts at its first value.
         **grid: one to three parameters, each a list of two or more different numbers or strings. Greek letters may
             be spelled: `tau` is labelled τ.
 
@@ -54,14 +60,14 @@ def explore(draw, *, alt, **grid):
     if not 1 <= len(grid) <= 3:
         raise ValueError(f"grid has {len(grid)} parameters; it must have 1 to 3 (for a still figure use show)")
     grid = {name: _values(name, values) for name, values in grid.items()}
-    return Explorer(draw, _template(alt, grid), grid)
+    return Explorer(draw, _figure(label, caption), _template(alt, grid), grid, _start(start, grid))
 
 
 class Still:
     """A picture as HTML."""
 
-    def __init__(self, picture):
-        self.html = f'<figure class="explore">{picture}</figure>'
+    def __init__(self, html):
+        self.html = html
 
     def _repr_html_(self):
         return self.html
@@ -73,7 +79,7 @@ class Still:
 class Explorer:
     """Sliders over a figure, as a live widget and as a page without a kernel: see `explore`."""
 
-    def __init__(self, draw, alt, grid):
+    def __init__(self, draw, figure, alt, grid, start):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         alts = [alt(**point) for point in points]
         if len(set(alts)) < len(alts):
@@ -81,7 +87,7 @@ class Explorer:
             raise ValueError(f"alt says {twice!r} of more than one frame; name every parameter in it")
 
         def frame(point):
-            return _picture(draw(**point), alt(**point))
+            return _picture(draw(**point), alt(**point), figure.label)
 
         # Two frames tell what the rest will cost, before the time is spent on them.
         first, last = frame(points[0]), frame(points[-1])
@@ -91,9 +97,10 @@ class Explorer:
         self.frames = [first, *middle, last]
         if len(sizes := {re.search('viewBox="([^"]*)"', frame)[1] for frame in self.frames}) > 1:
             raise ValueError(f"draw gives figures of different sizes, {sorted(sizes)}; they must have one")
-        self.html = _page(self.frames, grid)
+        opening = self.frames[points.index(start)]
+        self.html = figure(_page(self.frames, figure.label, opening, grid, start))
         _afford(_size(self.frames), len(points))
-        self.widget = _live(frame, first, grid)
+        self.widget = _live(frame, figure.caption, opening, grid, start)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return self.widget._repr_mimebundle_() | {"text/html": self.html, "text/plain": repr(self)}
@@ -102,11 +109,31 @@ class Explorer:
         return f"explorer with {len(self.frames)} frames"
 
 
-def _live(frame, first, grid):
+class _figure:
+    """The frame of every picture: its label, its caption, and both as HTML around what is shown."""
+
+    def __init__(self, label, caption):
+        if not isinstance(label, str) or not re.fullmatch(r"fig(-[a-z0-9]+)+", label):
+            kind = ValueError if isinstance(label, str) else TypeError
+            raise kind(f"label is {label!r}; it must be 'fig-' and lower-case words joined by hyphens")
+        if not isinstance(caption, str):
+            raise TypeError(f"caption is {type(caption).__name__}; it must be text that says what to look at")
+        if not caption.strip() or caption.count("$") % 2:
+            raise ValueError(f"caption is {caption!r}; it must say what to look at, with each formula between two $")
+        self.label, self.caption = label, " ".join(caption.split())
+
+    def __call__(self, content):
+        caption = html.escape(self.caption, quote=False)
+        return f'<figure class="explore" id="{self.label}">{content}<figcaption>{caption}</figcaption></figure>'
+
+
+def _live(frame, caption, opening, grid, start):
     """The ipywidgets form: a kernel draws each frame anew."""
-    picture = ipywidgets.HTML(first)
+    picture = ipywidgets.HTML(opening)
     sliders = {
-        name: ipywidgets.SelectionSlider(options=[(_text(v), v) for v in values], description=_label(name))
+        name: ipywidgets.SelectionSlider(
+            options=[(_text(v), v) for v in values], value=start[name], description=_label(name)
+        )
         for name, values in grid.items()
     }
 
@@ -119,7 +146,7 @@ def _live(frame, first, grid):
 
     for slider in sliders.values():
         slider.observe(redraw, "value")
-    return ipywidgets.VBox([picture, *sliders.values()])
+    return ipywidgets.VBox([picture, *sliders.values(), ipywidgets.HTMLMath(html.escape(caption, quote=False))])
 
 
 _SCRIPT = """(()=>{const root=document.currentScript.parentElement,sliders=[...root.querySelectorAll("input")],
@@ -131,23 +158,24 @@ root.querySelector(".frame").innerHTML=frames[n]};
 sliders.forEach(s=>s.addEventListener("input",move));move()})()"""
 
 
-def _page(frames, grid):
+def _page(frames, id, opening, grid, start):
     """The form without a kernel: native range inputs that switch between the frames, and no library."""
-    id, rows = f"explore-{next(_ids)}", []
+    rows, opening = [], frames.index(opening)
     frames, shared = _share(frames)
     for name, values in grid.items():
         label, texts = html.escape(_label(name)), [html.escape(_text(v)) for v in values]
+        at = values.index(start[name])
         rows.append(
             f'<div class="explore-row"><label for="{id}-{name}">{label}</label> '
-            f'<input type="range" id="{id}-{name}" min="0" max="{len(values) - 1}" value="0" step="1" '
-            f'autocomplete="off" aria-valuetext="{texts[0]}" data-values="{"|".join(texts)}"> '
-            f'<output for="{id}-{name}">{texts[0]}</output></div>'
+            f'<input type="range" id="{id}-{name}" min="0" max="{len(values) - 1}" value="{at}" step="1" '
+            f'autocomplete="off" aria-valuetext="{texts[at]}" data-values="{"|".join(texts)}"> '
+            f'<output for="{id}-{name}">{texts[at]}</output></div>'
         )
     data = json.dumps(frames, ensure_ascii=False).replace("</", "<\\/")  # no </script> inside a script
     return (
-        f'<figure class="explore" id="{id}">{shared}<div class="frame">{frames[0]}</div>{"".join(rows)}'
-        "<noscript><p>The slider needs JavaScript; this is its first frame.</p></noscript>"
-        f'<script type="application/json">{data}</script><script>{_SCRIPT}</script></figure>'
+        f'{shared}<div class="frame">{frames[opening]}</div>{"".join(rows)}'
+        "<noscript><p>The slider needs JavaScript; this is the frame it starts with.</p></noscript>"
+        f'<script type="application/json">{data}</script><script>{_SCRIPT}</script>'
     )
 
 
@@ -159,8 +187,12 @@ def _share(frames):
     return [blocks.sub("", frame) for frame in frames], f"<svg {hidden}><defs>{''.join(defs.values())}</defs></svg>"
 
 
-def _picture(fig, alt):
-    """`fig` as an inline SVG that fits its column and takes the page's text colour; closes `fig`."""
+def _picture(fig, alt, label):
+    """`fig` as an inline SVG that fits its column and takes the page's text colour; closes `fig`.
+
+    Clips, letters and markers are named by content and `label`: shared between figures, they would vanish from all
+    of them where the first is not rendered.
+    """
     if not isinstance(fig, Figure):
         raise TypeError(f"fig is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`")
     file = io.StringIO()
@@ -176,8 +208,8 @@ def _picture(fig, alt):
     # matplotlib numbers groups alike in every figure of a page, and names images by their content
     svg = re.sub(r'(<g|<image[^>]*?) id="[^"]*"', r"\1", svg)
     svg = re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg)  # 0.01 pt is finer than any screen
-    # matplotlib names some clip paths by their order; named by content, equal ids on a page mean equal things.
-    names = {item[2]: f"s{zlib.crc32(item[0].replace(item[2], '').encode()):x}" for item in _ITEMS.finditer(svg)}
+    # matplotlib names some clip paths by their order
+    names = {i[2]: f"s{zlib.crc32((label + i[0].replace(i[2], '')).encode()):x}" for i in _ITEMS.finditer(svg)}
     svg = re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda m: m[1] + names.get(m[2], m[2]), svg)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r' width="[^"]*"', ' style="display:block;width:100%;max-width:40rem;height:auto"', svg, count=1)
@@ -213,6 +245,19 @@ def _values(name, values):
     if len(values) < 2 or min(len(set(values)), len({_text(v) for v in values})) < len(values):
         raise ValueError(f"{name} is {values}; it must hold two or more values that read differently")
     return values
+
+
+def _start(start, grid):
+    """The parameters of the opening frame, complete."""
+    start = {} if start is None else start
+    if not isinstance(start, dict):
+        raise TypeError(f"start is {type(start).__name__}; it must be a dict of parameters, such as {{'t': 8}}")
+    for name, value in start.items():
+        if name not in grid:
+            raise ValueError(f"start names {name!r}; the parameters are {list(grid)}")
+        if value not in grid[name]:
+            raise ValueError(f"start has {name} = {value!r}; it must be one of {grid[name]}")
+    return {name: start.get(name, values[0]) for name, values in grid.items()}
 
 
 def _template(alt, grid):

@@ -1,0 +1,123 @@
+"""What a notebook's cells become in the page: code by rank, figures with numbers.
+
+A code cell with one of the tags of `RANKS` is folded under what it shows; neighbours of one rank share a fold. Of the
+lines that checks leave, the page shows one for each claim, where its first check stands, and one for the variants of a
+claim that were broken there; the single lines stand in the fold, and so does an admonition of class `check`, which is
+where a tolerance is explained.
+"""
+
+import html
+import re
+
+import ledger
+from docutils import nodes
+from sphinx.errors import ExtensionError
+from sphinx.transforms import SphinxTransform
+
+RANKS = {"check": "How it was checked", "broken": "What would go wrong", "machinery": "Code"}
+LINE = re.compile(r'<p class="check check-(pass|broken)">.*?href="#([^"]*)".*?check-seen">(.*?)</span>')
+FIGURE = re.compile(r'<figure class="explore" id="([^"]*)">(.*)<figcaption>(.*)</figcaption></figure>', re.DOTALL)
+
+
+class Figures(SphinxTransform):
+    """Turn what `helpers.explore` shows into figures of Sphinx, which have numbers and can be referred to."""
+
+    default_priority = 400
+
+    def apply(self):
+        for raw in list(self.document.findall(nodes.raw)):
+            if found := FIGURE.fullmatch(raw.astext().strip()):
+                label, picture, caption = found.groups()
+                output = raw
+                while "mime_type" in output.parent or output.parent.get("nb_element") == "mime_bundle":
+                    output = output.parent
+                figure = nodes.figure("", nodes.raw("", f'<div class="explore">{picture}</div>', format="html"))
+                figure += nodes.caption("", "", *formulas(html.unescape(caption)))
+                figure["names"].append(label)
+                self.document.note_explicit_target(figure)
+                output.replace_self(figure)
+
+
+def formulas(text):
+    """A caption: words, and formulas between $ signs."""
+    parts = text.split("$")
+    return [nodes.math("", part) if n % 2 else nodes.Text(part) for n, part in enumerate(parts) if part]
+
+
+def rank(node):
+    """The rank of a folded cell, "" for an open one, None for anything else."""
+    classes = node.get("classes", []) if isinstance(node, nodes.Element) else []
+    if isinstance(node, nodes.container) and node.get("nb_element") == "cell_code":
+        return next((r for r in RANKS if f"tag_{r}" in classes), "")
+    return "check" if isinstance(node, nodes.Admonition) and "check" in classes else None
+
+
+def fold(app, doctree, docname):
+    seen = set()
+    parents = {id(n.parent): n.parent for n in doctree.findall(nodes.container) if rank(n) is not None}
+    for parent in parents.values():
+        children, group = [], []
+        for child in [*parent.children, None]:
+            if group and (child is None or rank(child) != rank(group[0])):
+                children.append(together(app, docname, group, seen))
+                group = []
+            if child is not None:
+                (group if rank(child) else children).append(child)
+                if rank(child) == "":
+                    no_lines(docname, child)
+        parent.children = children
+        for child in children:
+            child.parent = parent
+
+
+def together(app, docname, group, seen):
+    """Cells of one rank: what they show, the lines of their claims, and the code folded."""
+    shown, folded, passed, broken, code = [], [], [], {}, 0
+    for node in group:
+        if isinstance(node, nodes.Admonition):
+            folded += [child for child in node.children if not isinstance(child, nodes.title)]
+            continue
+        source = [child for child in node.children if child.get("nb_element") == "cell_code_source"]
+        code += sum(part.astext().count("\n") + 1 for part in source)
+        for output in (out for child in node.children if child not in source for out in child.children):
+            found = LINE.search(output.astext())
+            if not found:
+                shown.append(output)
+                continue
+            folded.append(output)
+            how, claim, said = found.groups()
+            if how == "broken":
+                broken.setdefault(claim, []).append(html.unescape(said).partition(": ")[2])
+            elif claim not in seen:
+                seen.add(claim)
+                passed.append(claim)
+        folded += source
+    if not code:
+        raise ExtensionError(f"{docname}: an admonition of class check stands beside no check: {group[0].astext()}")
+    lines = [ledger.line(app, docname, claim) for claim in passed]
+    lines += [red(claim, variants) for claim, variants in broken.items()]
+    word = RANKS[rank(group[0])]
+    start = f'<details class="code code-{rank(group[0])}"><summary>{word} · {code} line{"s" * (code > 1)}</summary>'
+    details = [nodes.raw("", start, format="html"), *folded, nodes.raw("", "</details>", format="html")]
+    output = [nodes.container("", *shown, classes=["cell_output"])] if shown else []
+    return nodes.container("", *output, *lines, *details, classes=["cell", "folded"])
+
+
+def red(claim, variants):
+    """The line of the variants of one claim that were broken on purpose, and caught."""
+    mark = nodes.inline("", "✗ ", classes=["check-mark"])
+    name = nodes.reference("", "", nodes.literal("", claim), internal=True, refid=claim)
+    said = f" goes red: {'; '.join(variants)}"
+    return nodes.paragraph("", "", mark, name, nodes.Text(said), classes=["check", "check-broken"])
+
+
+def no_lines(docname, cell):
+    if LINE.search(cell.astext()):
+        where = cell.astext().strip().splitlines()[0]
+        raise ExtensionError(f"{docname}: the cell that begins with {where!r} checks, and lacks the tag 'check'")
+
+
+def setup(app):
+    app.add_transform(Figures)
+    app.connect("doctree-resolved", fold, priority=700)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
