@@ -1,16 +1,22 @@
 """helpers.explore: frames, sliders, alt texts, budget, and refused input. (Moving them in a browser: test_pages.py.)"""
 
+import html as html_module
 import json
 import re
+import sys
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
-from helpers import explore as module
-from helpers.explore import explore, show
+from helpers import explore as explore_
+from helpers import show as show_
 
+module = sys.modules["helpers.explore"]
+NAMES = {"label": "fig-a-b", "caption": "Move it: the line $y=x$ turns."}
+explore, show = partial(explore_, **NAMES), partial(show_, **NAMES)
 GRID = {"t": [1, 2, 3], "tau": [0.5, 1.0]}
 
 
@@ -50,8 +56,9 @@ def test_live_form_draws_anew():
         "text/plain",
         "application/vnd.jupyter.widget-view+json",
     }
-    picture, t, tau = explorer.widget.children
+    picture, t, tau, caption = explorer.widget.children
     assert [t.description, tau.description] == ["t", "τ"]
+    assert caption.value == NAMES["caption"]
     before = picture.value
     t.value = 3
     assert picture.value != before and 'aria-label="at 3 and 0.5"' in picture.value
@@ -66,7 +73,7 @@ def test_a_live_drawing_that_fails_says_so():
             raise KeyError("<gone>")
         return draw(t=t)
 
-    picture, slider = explore(fragile, alt="at {t}", t=[1, 2]).widget.children
+    picture, slider, _ = explore(fragile, alt="at {t}", t=[1, 2]).widget.children
     broken.append(True)
     slider.value = 2
     assert "KeyError" in picture.value and "&lt;gone&gt;" in picture.value and "Run the cells" in picture.value
@@ -149,6 +156,63 @@ def test_figures_have_one_size_and_are_closed_after_an_error():
     with pytest.raises(ValueError, match="alt"):
         show(draw(t=1), alt="")
     assert plt.get_fignums() == []
+
+
+def test_figures_share_no_id():
+    """Where the first of two figures is not rendered, what it defines would be missing in the second."""
+    found = [
+        re.findall(r'\bid="([^"]+)"', show_(draw(t=1), **NAMES | {"label": label}, alt="a line").html)
+        for label in ("fig-a", "fig-b")
+    ]
+    assert found[0] and not set(found[0]) & set(found[1])
+
+
+def test_the_caption_is_shown():
+    for picture in (show(draw(t=1), alt="a line"), explore(draw, alt="at {t}", t=[1, 2])):
+        figure = re.fullmatch(
+            r'<figure class="explore" id="fig-a-b">.*<figcaption>(.*)</figcaption></figure>', picture.html, re.DOTALL
+        )
+        assert html_module.unescape(figure[1]) == NAMES["caption"]
+
+
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [
+        ({"label": "photo"}, ValueError),
+        ({"label": "fig-A"}, ValueError),
+        ({"label": None}, TypeError),
+        ({"caption": " "}, ValueError),
+        ({"caption": "one $x"}, ValueError),
+        ({"caption": None}, TypeError),
+    ],
+)
+def test_bad_names_are_refused(names, error):
+    with pytest.raises(error, match=next(iter(names))):
+        show_(draw(t=1), **NAMES | names, alt="a line")
+    with pytest.raises(error, match=next(iter(names))):
+        explore_(draw, **NAMES | names, alt="{t}", t=[1, 2])
+    assert plt.get_fignums() == []
+
+
+def test_it_starts_where_it_is_told_to():
+    explorer = explore(draw, alt="at {t} and {tau}", start={"t": 3}, **GRID)
+    assert 'value="2"' in explorer.html and ">3</output>" in explorer.html
+    assert re.search('aria-label="([^"]*)"', explorer.html)[1] == "at 3 and 0.5"
+    picture, t, tau, _ = explorer.widget.children
+    assert (t.value, tau.value, picture.value) == (3, 0.5, explorer.frames[4])
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "says"),
+    [
+        (3, TypeError, "start is int"),
+        ({"t": 9}, ValueError, "start has t = 9"),
+        ({"u": 1}, ValueError, "start names 'u'"),
+    ],
+)
+def test_bad_starts_are_refused(start, error, says):
+    with pytest.raises(error, match=says):
+        explore(draw, alt="at {t}", start=start, t=[1, 2])
 
 
 def test_equal_ids_mean_equal_things():

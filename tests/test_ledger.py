@@ -1,5 +1,6 @@
 """The ledger balances or the build stops: tiny books, built for real."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ CONFIG = f"""
 execute: {{execute_notebooks: cache, raise_on_error: true}}
 only_build_toc_files: true
 sphinx:
-  local_extensions: {{ledger: {EXTENSIONS}, provenance: {EXTENSIONS}}}
+  local_extensions: {{ledger: {EXTENSIONS}, provenance: {EXTENSIONS}, cells: {EXTENSIONS}, front: {EXTENSIONS}}}
   extra_extensions: [sphinx_proof]
   config: {{suppress_warnings: [mystnb.unknown_mime_type]}}
 """
 CLAIM = "```{prf:theorem} T\n:label: a-claim\nIt holds.\n```\n"
+INDEX = "# Book\n\n{total}`claims`, {total}`comparisons`, {total}`broken variants`.\n\n```{ledger} all\n```\n"
 LEDGER = "\n```{ledger}\n```\n"
 PASSES = "check.close('a-claim', 1.0, 1.0, atol=0)"
 BREAKS = "check.fails('a-claim', 2.0, 1.0, atol=0.5, broken='a sign')"
@@ -27,10 +29,11 @@ def build(tmp_path):
     """Write a book of one notebook and build it; return the process and its pages."""
     (tmp_path / "_config.yml").write_text(CONFIG)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters: [{file: one}]\n")
-    (tmp_path / "index.md").write_text("# Book\n\n```{ledger} all\n```\n")
+    (tmp_path / "index.md").write_text(INDEX)
 
-    def build(text, code):
-        cells = [nbformat.v4.new_markdown_cell(f"# One\n\n{text}"), nbformat.v4.new_code_cell(code)]
+    def build(text, *codes, tags=("check",)):
+        cells = [nbformat.v4.new_markdown_cell(f"# One\n\n{text}")]
+        cells += [nbformat.v4.new_code_cell(code, metadata={"tags": list(tags)}) for code in codes]
         for n, cell in enumerate(cells):
             cell.id = f"cell-{n}"
         notebook = nbformat.v4.new_notebook(cells=cells)
@@ -48,7 +51,8 @@ def test_balanced(build):
     done, pages = build(CLAIM + LEDGER, f"from helpers import check\n{PASSES}\n{BREAKS}")
     assert done.returncode == 0, done.stdout + done.stderr
     chapter, ledger = pages["one"], pages["index"]
-    assert "1 check ran, exact; a broken variant goes red" in chapter
+    assert "✓" in chapter and "goes red: a sign" in chapter and "How it was checked · 3 lines" in chapter
+    assert "1, 1, 1." in ledger
     assert 'href="index.html#ledger-a-claim"' in chapter and 'id="ledger-a-claim"' in ledger
     assert 'href="one.html#a-claim"' in ledger and 'id="a-claim"' in chapter
     assert "must exceed 0.5" in ledger and "must exceed 0.5" in chapter
@@ -61,6 +65,48 @@ def test_balanced(build):
     for _ in range(2):
         done, _ = build(CLAIM, "from helpers import check")
         assert done.returncode != 0 and "claim 'a-claim' has no check" in done.stdout + done.stderr
+
+
+def page_text(page):
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", "", page))
+
+
+def test_one_line_for_a_claim(build):
+    """Three comparisons and two broken variants in three cells: one line each, the single ones folded."""
+    cells = [
+        "from helpers import check\ncheck.close('a-claim', 1.5, 1.0, atol=2)",
+        "check.close('a-claim', 1.0, 1.0, atol=2)\ncheck.below('a-claim', 0.9, 1)",
+        "check.fails('a-claim', 9.0, 1.0, atol=1, broken='a sign')\n"
+        "check.fails('a-claim', 5.0, 1.0, atol=1, broken='a <2>')",
+    ]
+    note = "```{admonition} Why\n:class: check\nWe allow $2$.\n```\n"
+    done, pages = build(CLAIM + LEDGER + note, *cells)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = pages["one"].partition('class="cell folded')[2]
+    outside, inside = page.partition("<details")[::2]
+    inside = inside.partition("</details>")[0]
+    assert "✓ a-claim 3 comparisons · worst |Δ| 5.0e-01, 25% of what rounding allows" in page_text(outside)
+    assert "✗ a-claim goes red: a sign; a &lt;2&gt;" in page_text(outside)
+    assert outside.count('<p class="check') == 2 and inside.count('<p class="check') == 5
+    assert "How it was checked · 6 lines" in inside and "We allow" in inside and "We allow" not in outside
+    assert "<td><p>4</p></td>" in pages["index"] and "<td><p>8</p></td>" in pages["index"]  # margins
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "tags", "says"),
+    [
+        (CLAIM, PASSES, (), "lacks the tag 'check'"),
+        (
+            CLAIM + "```{admonition} Why\n:class: check\nSo.\n```\n\nBut.\n",
+            PASSES,
+            ("check",),
+            "stands beside no check",
+        ),
+    ],
+)
+def test_ranks_are_held(build, text, code, tags, says):
+    done, _ = build(text, f"from helpers import check\n{code}", tags=tags)
+    assert done.returncode != 0 and says in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,40 +1,72 @@
 """Formulas, typeset by KaTeX when the book is built: no page waits for a script, and a TeX error stops the build."""
 
+import json
 import re
 import shutil
+import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
-import sphinxcontrib.katex as katex
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.locale import _
+from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset_file
 from sphinx.util.math import get_node_equation_number
 
+LOGGER = logging.getLogger(__name__)
 DIST = Path(__file__).parents[2] / "tests/engines/node_modules/katex/dist"  # script, style and fonts of one version
 OPTIONS = {"throwOnError": True, "strict": "error", "trust": True}  # trust: \htmlClass gives a term its colour
 RAW = re.compile(r"<annotation .*?</annotation>", re.DOTALL)  # TeX that some readers of pages would show
+# One line in, one line out: a pipe needs no port, no waiting for a server and no time limit.
+SCRIPT = """
+const katex = require(process.argv[1]);
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const [tex, options] = JSON.parse(line);
+  let answer;
+  try { answer = { html: katex.renderToString(tex, options) } } catch (error) { answer = { error: error.message } }
+  console.log(JSON.stringify(answer));
+});
+"""
 
 
-def typeset(tex, node, page, display=False):
-    """The formula as HTML for the eye and MathML for screen readers."""
-    try:
-        made = katex.render_latex(tex, OPTIONS | {"displayMode": display})
-    except katex.KaTeXError as error:
-        raise ExtensionError(f"{page}: the formula\n  {tex}\ncannot be set. {error}") from error
-    return RAW.sub("", made)
+@cache
+def engine():
+    """A Node process that typesets; it ends with this one, whose pipe it reads."""
+    node = shutil.which("node", path=Path(sys.executable).parent) or shutil.which("node")
+    script = DIST / "katex.js"
+    if not (node and script.exists()):
+        raise ExtensionError(f"KaTeX is missing ({script}), or node: run `make engines`")
+    pipe = subprocess.PIPE
+    return subprocess.Popen([node, "-e", SCRIPT, script], stdin=pipe, stdout=pipe, encoding="utf-8")
+
+
+@cache
+def katex(tex, display):
+    """What KaTeX makes of a formula: {"html": …} or {"error": …}."""
+    process = engine()
+    print(json.dumps([tex, OPTIONS | {"displayMode": display}]), file=process.stdin, flush=True)
+    return json.loads(process.stdout.readline())
+
+
+def typeset(tex, node, display=False):
+    """The formula as HTML for the eye and MathML for screen readers; an error is told with its place."""
+    made = katex(tex, display)
+    if "error" in made:
+        LOGGER.error("the formula %r cannot be set: %s", tex, made["error"], location=node)
+    return RAW.sub("", made.get("html", ""))
 
 
 def inline(self, node):
-    made = typeset(node.astext(), node, self.builder.current_docname)
+    made = typeset(node.astext(), node)
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate", translate="no") + made + "</span>")
     raise nodes.SkipNode
 
 
 def display(self, node):
     self.body.append(self.starttag(node, "div", CLASS="math notranslate", translate="no"))
-    self.body.append(typeset(node.astext(), node, self.builder.current_docname, display=True))
+    self.body.append(typeset(node.astext(), node, display=True))
     if node["number"] and not node["nowrap"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, _("Link to this equation"))
@@ -47,10 +79,7 @@ def start(app):
     """Copy style and fonts before the pages are written, so that their addresses carry a checksum."""
     if app.builder.format != "html":
         return
-    katex.NODEJS_BINARY = shutil.which("node", path=Path(sys.executable).parent) or "node"
-    katex.KaTeXServer.katex_path = str(DIST / "katex.min.js")
-    if not DIST.exists():
-        raise ExtensionError(f"KaTeX is missing from {DIST}: run `make engines`")
+    engine()
     static = Path(app.outdir, "_static/katex")
     (static / "fonts").mkdir(parents=True, exist_ok=True)
     # woff2 alone: the older formats are for browsers that cannot show the book anyway.

@@ -87,14 +87,17 @@ def resolve(app, doctree, docname):
         node.replace_self([part for page in pages for part in chapter(app, docname, page, node["whole"])])
 
 
-def line(app, docname, id):
-    """The one line of a claim: what ran for it on this page, and how near the worst came to its tolerance."""
-    checks = [r for r in records(app.env).get(docname, []) if r["id"] == id]
+def line(app, docname, id, page=None):
+    """The one line of a claim of `page`: what ran for it there, and how near the worst came to its tolerance."""
+    page = page or docname
+    checks = [r for r in records(app.env).get(page, []) if r["id"] == id]
     sound = [r for r in checks if r["kind"] != BROKEN]
     said = sound[0]["seen"] if len(sound) == 1 else f"{len(sound)} comparisons{worst(sound)}"
     kinds = ", ".join(dict.fromkeys(r["kind"] for r in sound))
     paragraph = nodes.paragraph("", "", nodes.inline("", "✓ ", classes=["check-mark"]), classes=["check", "check-pass"])
-    paragraph += [nodes.reference("", "", nodes.literal("", id), internal=True, refid=id), nodes.Text(f" {said} ")]
+    claim = link(app, docname, page, id, "")
+    claim += nodes.literal("", id)
+    paragraph += [claim, nodes.Text(f" {said} ")]
     paragraph += nodes.inline("", kinds, classes=["check-kind"])
     if hasattr(app.env, "ledger_page"):
         paragraph += [nodes.Text(" · "), link(app, docname, app.env.ledger_page, f"ledger-{id}", "ledger")]
@@ -102,16 +105,19 @@ def line(app, docname, id):
 
 
 def worst(checks):
-    """The largest error, and the largest share of what was allowed, in words."""
-    errors = [r["error"] for r in checks if r["how"] == "close" and r["error"] is not None]
-    shares = [1 / m for m in map(margin, checks) if m]
-    if errors and not any(errors) and not shares:
-        return ", all equal"
-    said = f" · worst |Δ| {max(errors):.1e}" if any(errors) else ""
-    if shares:
-        of = "what rounding allows" if any(errors) and all(r["kind"] == "exact" for r in checks) else "what is allowed"
-        said += f"{', ' if any(errors) else ' · at most '}{max(shares):.0%} of {of}"
-    return said
+    """The largest error and its share of the tolerance; where all are bounds, the share of the nearest one."""
+    close = [r for r in checks if r["how"] == "close" and r["error"] is not None]
+    share = max((1 / m for m in map(margin, close or checks) if m), default=None)
+    if not close:
+        return "" if share is None else f" · at most {percent(share)} of the bound"
+    if share is None:
+        return " · no difference"
+    of = "what rounding allows" if all(r["kind"] == "exact" for r in close) else "what is allowed"
+    return f" · worst |Δ| {max(r['error'] for r in close):.1e}, {percent(share)} of {of}"
+
+
+def percent(share):
+    return f"{share:.0%}" if share > 0.005 else "less than 1%"
 
 
 def margin(r):
@@ -122,7 +128,7 @@ def margin(r):
 
 
 def chapter(app, docname, page, whole):
-    """A heading (on the page of the whole book) and the table of one chapter; nothing where it makes no claim."""
+    """The table of one chapter: under its title in the whole book, else folded; nothing where it makes no claim."""
     stated, ran = claims(app.env, page), records(app.env).get(page, [])
     if not stated:
         return []
@@ -142,8 +148,14 @@ def chapter(app, docname, page, whole):
             rows.append([claim, *map(text, (r["kind"], measured, allowed, times, r["dtype"] or "–"))])
     broken = sum(r["kind"] == BROKEN for r in ran)
     summary = f"{len(stated)} claims; {len(ran) - broken} checks, all passed; {broken} broken variants, all caught."
-    heading = [nodes.rubric("", "", link(app, docname, page, "", app.env.titles[page].astext()))] if whole else []
-    return [*heading, text(summary), table(rows)]
+    if whole:
+        return [
+            nodes.rubric("", "", link(app, docname, page, "", app.env.titles[page].astext())),
+            text(summary),
+            table(rows),
+        ]
+    raw = lambda markup: nodes.raw("", markup, format="html")
+    return [raw(f'<details class="ledger"><summary>{summary}</summary>'), table(rows), raw("</details>")]
 
 
 def table(rows):

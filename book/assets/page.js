@@ -31,10 +31,7 @@ const show = (open) => {
     else link.href = url;
   }
 };
-if (button && folds.length) {
-  button.hidden = false;
-  button.addEventListener("click", () => show(button.getAttribute("aria-pressed") === "false"));
-}
+button?.addEventListener("click", () => show(button.getAttribute("aria-pressed") === "false"));
 if (button && new URLSearchParams(location.search).get("code") === "open") show(true);
 
 // Paper is white: the light theme prints, whatever the screen shows.
