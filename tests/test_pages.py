@@ -279,7 +279,7 @@ def test_solutions_are_folded_and_open(visit, path):
 def survey(page):
     """Let the translator of chapter 8 loose on a page: how many formulas there are, what it garbled, what it left."""
     page.add_script_tag(content=SURVEY, type="module")
-    page.wait_for_function("window.survey")
+    page.wait_for_function("!!window.survey")  # without !! it would be called, and called again below
     return page.evaluate("survey()")
 
 

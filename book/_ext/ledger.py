@@ -109,11 +109,10 @@ def worst(checks):
     close = [r for r in checks if r["how"] == "close" and r["error"] is not None]
     share = max((1 / m for m in map(margin, close or checks) if m), default=None)
     if not close:
-        return "" if share is None else f" · at most {percent(share)} of the bound"
+        return "" if share is None else f" · worst uses {percent(share)} of the bound"
     if share is None:
         return " · no difference"
-    of = "what rounding allows" if all(r["kind"] == "exact" for r in close) else "what is allowed"
-    return f" · worst |Δ| {max(r['error'] for r in close):.1e}, {percent(share)} of {of}"
+    return f" · worst |Δ| {max(r['error'] for r in close):.1e}, {percent(share)} of the tolerance"
 
 
 def percent(share):

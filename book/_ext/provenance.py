@@ -1,10 +1,24 @@
-"""What a build depends on: results are recomputed when any of it changes, and the colophon names it."""
+"""What a result depends on, and when a notebook runs again.
+
+A notebook runs again when its code changes, a helper that it imports (itself or through another), a file that its
+metadata name under `depends`, the seed, or a version in the environment. What must run runs before Sphinx reads,
+notebooks side by side on one thread each. The colophon names seed and versions.
+"""
 
 import hashlib
+import json
+import logging
 import os
 import platform
+import re
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+from sphinx.errors import ExtensionError
 
 from helpers.seed import seed
 
@@ -19,21 +33,18 @@ NAMED = [
     "myst-nb",
     "sphinx-book-theme",
 ]
+HELPERS = Path(__file__).parents[2] / "src" / "helpers"
+IMPORT = re.compile(r"^\s*(?:from helpers import (.+)|(?:from|import) helpers\.(\w+))", re.MULTILINE)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def record(app, config):
     versions = {d.name.lower(): d.version for d in distributions()}
-    root = Path(app.confdir)
-    used = sorted((root / "src" / "helpers").glob("*"))
-    used += sorted((root / "notebooks").glob("*.safetensors"))  # chapter 7 loads them
-    used += [root / "book/assets/notranslate-math.js", root / "book/assets/translator.js"]  # chapter 8 runs them
-    used += sorted((root / "tests" / "engines").glob("*.*"))
     parts = [platform.python_version(), platform.machine(), sorted(versions.items()), seed()]
-    parts += [(path.name, path.read_bytes()) for path in used if path.is_file()]
     config.provenance = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     # A cache that outlives its environment would show results of code that is gone: one cache for each environment.
-    config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.provenance)
+    config.nb_execution_cache_path = str(Path(app.srcdir, "_build", ".jupyter_cache", config.provenance))
 
     rows = [("Python", platform.python_version())] + [(name, versions[name]) for name in NAMED]
     table = "| built with | version |\n| --- | --- |\n" + "\n".join(f"| {name} | {version} |" for name, version in rows)
@@ -44,8 +55,95 @@ def record(app, config):
     }
 
 
+def imported(code):
+    """The files of the helpers that `code` imports, and of those that they import."""
+    names, waiting = set(), [code]
+    while waiting:
+        for door, module in IMPORT.findall(waiting.pop()):
+            for name in {"__init__", module or "__init__", *re.findall(r"\w+", door)} - names:
+                if (file := HELPERS / f"{name}.py").exists():
+                    names.add(name)
+                    waiting.append(file.read_text("utf-8"))
+    return [HELPERS / f"{name}.py" for name in sorted(names)]
+
+
+def digest(path):
+    """A digest of all that the notebook at `path` depends on beside its own code."""
+    notebook = nbformat.read(path, as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    files = [*imported(code), *([HELPERS / "book.mplstyle"] if "helpers.book" in code else [])]
+    for pattern in notebook.metadata.get("depends", []):
+        found = sorted(path.parent.glob(pattern)) if "*" in pattern else [path.parent / pattern]
+        if not found or not all(file.is_file() for file in found):
+            raise ExtensionError(f"{path}: depends on {pattern!r}, and there is no such file")
+        files += found
+    parts = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def outdated(app, env, added, changed, removed):
+    """Forget the results of notebooks that depend on what has changed; have Sphinx read these anew."""
+    app.digests = {}
+    forgotten, cache = [], get_cache(app.config.nb_execution_cache_path)
+    known = read_digests(app)
+    for doc in env.found_docs:
+        path = Path(env.doc2path(doc))
+        if path.suffix == ".ipynb":
+            app.digests[doc] = digest(path)
+            if known.get(doc) != app.digests[doc]:
+                forgotten.append(doc)
+                with suppress(KeyError):  # it has not run yet
+                    cache.remove_cache(cache.match_cache_file(str(path)).pk)
+    return forgotten
+
+
+def run(app, env, docnames):
+    """Run what has no results."""
+    cache, stale = get_cache(app.config.nb_execution_cache_path), []
+    for doc in docnames:
+        path = env.doc2path(doc)
+        if path.endswith(".ipynb"):
+            try:
+                cache.match_cache_file(path)
+            except KeyError:
+                stale.append(path)
+                cache.add_nb_to_project(path)
+    if stale:
+        logger = logging.getLogger("notebooks")
+        logger.setLevel(logging.INFO)
+        executor = load_executor("local-parallel", cache, logger=logger)
+        done = executor.run_and_cache(filter_uris=stale, timeout=app.config.nb_execution_timeout)
+        if failed := [*done.excepted, *done.errored]:
+            raise ExtensionError("\n".join(why(path, cache.get_project_record(path).traceback) for path in failed))
+    write_digests(app, {doc: app.digests[doc] for doc in docnames if doc in app.digests})
+
+
+def why(path, traceback):
+    """File, cell, line and message of the error that stopped a notebook."""
+    text = ANSI.sub("", traceback or "the kernel died").rstrip()
+    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    cell = next((c.id for c in cells if c.source.strip() and c.source.strip() in text), "?")
+    line = re.findall(r"Cell In\[\d+\], line (\d+)", text)
+    message = text.rpartition("\n")[2]
+    return f"{path}: cell {cell}" + (f", line {line[-1]}" if line else "") + f": {message}"
+
+
+def read_digests(app):
+    file = Path(app.config.nb_execution_cache_path, "depends.json")
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def write_digests(app, new):
+    file = Path(app.config.nb_execution_cache_path, "depends.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(read_digests(app) | new, indent=1), "utf-8")
+
+
 def setup(app):
     os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars are for people, not for pages
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many notebooks run at a time as there are cores
     app.add_config_value("provenance", "", "env")  # "env": a change reads, and so runs, every page anew
     app.connect("config-inited", record, priority=100)
+    app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", run)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
