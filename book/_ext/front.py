@@ -54,7 +54,7 @@ def cards(app, docname, node):
         file.write_text(re.sub(r"(<svg[^>]*>)", rf"\1{defs}", svg, count=1), "utf-8")
         alt = re.search('aria-label="([^"]*)"', svg)[1]
         number = ".".join(map(str, app.env.toc_secnumbers.get(doc, {}).get("", ())))
-        title = escape(f"{number}. {app.env.titles[doc].astext()}")
+        title = escape(f"{number}. {app.env.titles[doc].astext().partition(':')[0]}")
         src = "../" * docname.count("/") + f"_static/cards/{file.name}"
         made.append(
             f'<li><img src="{src}" alt="{alt}" width="320" height="160" loading="lazy">'

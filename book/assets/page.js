@@ -1,58 +1,61 @@
-// What is wider than its box is set smaller first, if it is a formula. Then it scrolls in its box, which shows that it
-// does, and the keyboard must reach it. Boxes are opened and windows resized.
-const SMALLEST = 0.75;
-const sizes = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
-    const formula = target.querySelector(":scope > .katex-display > .katex");
-    if (formula) {
-      formula.style.fontSize = "";
-      const share = target.firstElementChild.clientWidth / target.firstElementChild.scrollWidth;
-      if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.99) * 1.1}em`;
+// In a block of its own: other scripts of the page assign to globals with names such as `button`.
+{
+  // What is wider than its box is set smaller first, if it is a formula. Then it scrolls in its box, which shows that it
+  // does, and the keyboard must reach it. Boxes are opened and windows resized.
+  const SMALLEST = 0.75;
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const formula = target.querySelector(":scope > .katex-display > .katex");
+      if (formula) {
+        formula.style.fontSize = "";
+        const share = target.firstElementChild.clientWidth / target.firstElementChild.scrollWidth;
+        if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.99) * 1.1}em`;
+      }
+      const box = formula ? target.firstElementChild : target;
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
     }
-    const box = formula ? target.firstElementChild : target;
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
-});
-for (const box of document.querySelectorAll("article pre, article div.math, article table")) sizes.observe(box);
+  });
+  for (const box of document.querySelectorAll("article pre, article div.math, article table")) sizes.observe(box);
 
-// One switch for all code. Its state is in the address, so that a link can carry it, and goes along to other pages.
-const folds = document.querySelectorAll("details.code");
-const button = document.querySelector(".code-switch");
-const show = (open) => {
-  folds.forEach((fold) => (fold.open = open));
-  button.setAttribute("aria-pressed", open);
-  for (const link of [location, ...document.links]) {
-    if (link.origin !== location.origin || link.href.endsWith("#")) continue;
-    const url = new URL(link.href);
-    if (open) url.searchParams.set("code", "open");
-    else url.searchParams.delete("code");
-    if (link === location) history.replaceState(null, "", url);
-    else link.href = url;
-  }
-};
-button?.addEventListener("click", () => show(button.getAttribute("aria-pressed") === "false"));
-if (button && new URLSearchParams(location.search).get("code") === "open") show(true);
-
-// Paper is white: the light theme prints, whatever the screen shows.
-const root = document.documentElement;
-let theme;
-addEventListener("beforeprint", () => ([theme, root.dataset.theme] = [root.dataset.theme, "light"]));
-addEventListener("afterprint", () => (root.dataset.theme = theme));
-
-// A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
-for (const link of document.querySelectorAll(".admonition-title a"))
-  link.addEventListener("click", (event) => event.stopPropagation());
-
-// Excerpts in the results of a search have no formulas and no code, which would be raw, and no tools of the page.
-addEventListener("DOMContentLoaded", () => {
-  if (typeof Search === "undefined") return;
-  const { htmlToText } = Search;
-  Search.htmlToText = (html, anchor) => {
-    const page = new DOMParser().parseFromString(html, "text/html");
-    page.querySelectorAll(".math, .highlight").forEach((raw) => raw.replaceWith("…"));
-    page.querySelectorAll(".bd-header-article, .bd-sidebar-secondary, #jb-print-docs-body, footer, script, summary, .headerlink")
-      .forEach((tool) => tool.remove());
-    return htmlToText(page.documentElement.outerHTML, anchor);
+  // One switch for all code. Its state is in the address, so that a link can carry it, and goes along to other pages.
+  const folds = document.querySelectorAll("details.code");
+  const button = document.querySelector(".code-switch");
+  const show = (open) => {
+    folds.forEach((fold) => (fold.open = open));
+    button.setAttribute("aria-pressed", open);
+    for (const link of [location, ...document.links]) {
+      if (link.origin !== location.origin || link.href.endsWith("#")) continue;
+      const url = new URL(link.href);
+      if (open) url.searchParams.set("code", "open");
+      else url.searchParams.delete("code");
+      if (link === location) history.replaceState(null, "", url);
+      else link.href = url;
+    }
   };
-});
+  button?.addEventListener("click", () => show(button.getAttribute("aria-pressed") === "false"));
+  if (button && new URLSearchParams(location.search).get("code") === "open") show(true);
+
+  // Paper is white: the light theme prints, whatever the screen shows.
+  const root = document.documentElement;
+  let theme;
+  addEventListener("beforeprint", () => ([theme, root.dataset.theme] = [root.dataset.theme, "light"]));
+  addEventListener("afterprint", () => (root.dataset.theme = theme));
+
+  // A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
+  for (const link of document.querySelectorAll(".admonition-title a"))
+    link.addEventListener("click", (event) => event.stopPropagation());
+
+  // Excerpts in the results of a search have no formulas and no code, which would be raw, and no tools of the page.
+  addEventListener("DOMContentLoaded", () => {
+    if (typeof Search === "undefined") return;
+    const { htmlToText } = Search;
+    Search.htmlToText = (html, anchor) => {
+      const page = new DOMParser().parseFromString(html, "text/html");
+      page.querySelectorAll(".math, .highlight").forEach((raw) => raw.replaceWith("…"));
+      page.querySelectorAll(".bd-header-article, .bd-sidebar-secondary, #jb-print-docs-body, footer, script, summary, .headerlink")
+        .forEach((tool) => tool.remove());
+      return htmlToText(page.documentElement.outerHTML, anchor);
+    };
+  });
+}
