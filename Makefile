@@ -1,14 +1,19 @@
-# make book · test · bench · checkpoint · serve · lab · lint · clean · pins.  Everything is installed into .venv.
+# make book · chapter · new · test · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
+SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: book test bench checkpoint serve lab lint clean pins browser engines
+.PHONY: book chapter new test bench checkpoint serve lab fix lint clean pins browser engines
 
 book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
-	@$(BIN)/jupyter-book build -n -W --keep-going .
-	@echo "The book is in _build/html; 'make serve' shows it."
+	@$(BIN)/python book/build.py
+
+chapter: .venv/installed browser engines
+	@echo "Running, building and testing chapter $(N) with seed $(SEED)."
+	@BOOK_SEED=$(SEED) $(BIN)/python book/build.py $(N)
+	@BOOK_HTML=_build/chapters/$(N)/_build/html $(BIN)/pytest -q tests/test_pages.py tests/test_notebooks.py -k $(N)_
 
 test: book
 	@echo "Testing the helpers, every notebook (seed $${BOOK_SEED:-1}; the book itself ran with 0) and the built pages."
@@ -30,6 +35,15 @@ serve: book
 lab: .venv/installed
 	@echo "Opening the notebooks in JupyterLab; Ctrl-C here ends it."
 	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+new: .venv/installed
+	@$(BIN)/python book/new.py "$(N)" "$(NAME)" "$(PREFIX)"
+
+fix: .venv/installed
+	@echo "Formatting code and notebooks, stripping outputs."
+	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format .
 
 lint: .venv/installed
 	@echo "Looking at code, notebooks, workflows and the citation file; nothing is changed."

@@ -1,11 +1,13 @@
 """The built book, served on the loopback, and a browser to open it with."""
 
+import os
+
 import pytest
 from playwright.sync_api import sync_playwright
 
 from helpers.browser import FLAGS, ROOT, find, serve
 
-HTML = ROOT / "_build" / "html"
+HTML = ROOT / os.environ.get("BOOK_HTML", "_build/html")  # another one while a chapter is written
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ def test_same_figure_same_bytes():
         ({"t": [1, float("nan")]}, ValueError, "t holds nan"),
         ({"t": [1, None]}, TypeError, "t holds None"),
         ({"t": [True, False]}, TypeError, "t holds True"),
+        ({"t": range(61)}, ValueError, "t has 61 values"),
         ({"t": 3}, TypeError, "t is int"),
         ({"t": "ab"}, TypeError, "t is str"),
         ({"t": {1, 2}}, TypeError, "t is set"),
@@ -236,14 +237,14 @@ def test_numpy_and_torch_values_are_numbers():
 def test_too_many_frames_are_refused_before_they_are_drawn():
     drawn = []
 
-    def noisy(t):
+    def noisy(t, u):
         drawn.append(t)
         fig, ax = plt.subplots()
-        ax.plot(np.random.default_rng(t).normal(size=3000))
+        ax.plot(np.random.default_rng(10 * t + u).normal(size=3000))
         return fig
 
     with pytest.raises(ValueError, match="grid has 100 frames"):
-        explore(noisy, alt="noise {t}", t=list(range(100)))
+        explore(noisy, alt="noise {t} {u}", t=list(range(10)), u=list(range(10)))
     assert len(drawn) == 2
 
 

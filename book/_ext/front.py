@@ -11,9 +11,12 @@ from pathlib import Path
 import ledger
 from docutils import nodes
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from helpers.check import BROKEN
+
+LOGGER = logging.getLogger(__name__)
 
 
 class front(nodes.Element):
@@ -41,11 +44,15 @@ class Total(SphinxRole):
 
 def cards(app, docname, node):
     """A list of links with pictures, which are written beside the pages."""
+    chapters = {doc for doc in app.env.found_docs if doc.startswith("notebooks/")}
+    for doc in sorted(chapters - {doc for doc, *_ in node["lines"]}):
+        LOGGER.warning("the chapter %s has no line in {chapters}", doc, location=docname)
     made = []
     for doc, label, question in node["lines"]:
         figure = next((f for f in app.env.get_doctree(doc).findall(nodes.figure) if label in f["ids"]), None)
         if figure is None:
-            raise ExtensionError(f"{docname}: there is no figure {label} in {doc}")
+            LOGGER.warning("{chapters} names the figure %s, which is not in %s", label, doc, location=docname)
+            continue
         picture = figure.astext()
         svg = re.search(r'<svg role="img".*?</svg>', picture, re.DOTALL)[0]
         defs = "".join(re.findall(r"<defs>.*?</defs>", picture.replace(svg, ""), re.DOTALL))

@@ -49,8 +49,9 @@ def collect(app, doctree):
         # Not from jupyter_execute/: what myst-nb writes there has no outputs when they came from its cache.
         cache = get_cache(app.env.mystnb_config.execution_cache_path)
         _, notebook = cache.merge_match_into_notebook(nbformat.read(path, as_version=4))
-        outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-        records(app.env)[app.env.docname] = [o["data"][MIME] for o in outputs if MIME in o.get("data", {})]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        outputs = [(cell.id, output.get("data", {})) for cell in code for output in cell.outputs]
+        records(app.env)[app.env.docname] = [data[MIME] | {"cell": id} for id, data in outputs if MIME in data]
 
 
 def records(env):
@@ -73,7 +74,8 @@ def verify(app, env):
         stated, ran = claims(env, docname), records(env).get(docname, [])
         sound = {record["id"] for record in ran if record["kind"] != BROKEN}
         problems += [f"{docname}: claim '{id}' has no check" for id in stated if id not in sound]
-        problems += [f"{docname}: check '{id}' has no claim" for id in sorted({r["id"] for r in ran} - set(stated))]
+        strange = {r["id"]: r["cell"] for r in reversed(ran) if r["id"] not in stated}
+        problems += [f"{docname}, cell {cell}: check '{id}' has no claim" for id, cell in sorted(strange.items())]
     if problems:  # raised here, before the environment is saved, so that the next build looks again
         raise ExtensionError("the ledger does not balance:\n  " + "\n  ".join(problems))
     return [env.ledger_page] if hasattr(env, "ledger_page") else []

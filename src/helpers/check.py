@@ -8,6 +8,7 @@ line, and raises AssertionError where the claim does not hold. The line carries 
 import html
 import math
 import re
+from contextlib import contextmanager
 
 import numpy as np
 from IPython.display import display
@@ -31,10 +32,13 @@ def close(id, got, want, *, atol, kind="exact"):
         AssertionError: an element differs by more than `atol`, or is NaN or infinite.
         TypeError, ValueError: an argument that cannot be compared, named.
     """
-    atol = _number("atol", atol, least=0)
-    seen = _compare(got, want)
+    with _about(id):
+        atol = _number("atol", atol, least=0)
+        seen = _compare(got, want)
     if not seen["error"] <= atol:
         at, far = _index(seen["at"]), f"|Δ| = {_g(seen['error'], 6)} > atol = {_g(atol, 6)}"
+        if atol == 0 and seen["error"] < 1e-6 * (1 + abs(seen["want"])):
+            far += "; if that is rounding, derive a tolerance: eps × size × conditioning"
         worst = f"got{at} = {_whole(seen['got'])}, want{at} = {_whole(seen['want'])}"
         raise AssertionError(f"claim {_id(id)}: worst at {worst}: {far}  ({seen['dtype']})")
     _record(id, kind, "close", f"|Δ| {_g(seen['error'])} ≤ {_g(atol)}", seen["error"], atol, seen["dtype"])
@@ -53,10 +57,11 @@ def below(id, value, bound, *, kind="statistical"):
         AssertionError: the largest element exceeds `bound`, or one is NaN or infinite.
         TypeError, ValueError: an argument that cannot be compared, named.
     """
-    bound = _number("bound", bound)
-    value, dtype = _array("value", value)
-    if value.dtype.kind == "c":
-        raise TypeError(f"value is {dtype}; it must be real, for complex numbers have no order")
+    with _about(id):
+        bound = _number("bound", bound)
+        value, dtype = _array("value", value)
+        if value.dtype.kind == "c":
+            raise TypeError(f"value is {dtype}; it must be real, for complex numbers have no order")
     at = _worst(value)
     worst = value[at]
     if not (_finite(value) and worst <= bound):
@@ -77,10 +82,11 @@ def holds(id, condition, seen, *, kind="exact"):
         AssertionError: `condition` is False.
         TypeError, ValueError: `condition` is not a bool, or `seen` is not text.
     """
-    seen = _text("seen", seen)
-    condition = _scalar("condition", condition)
-    if not isinstance(condition, bool):
-        raise TypeError(f"condition is {type(condition).__name__}; it must be one bool: reduce arrays with .all()")
+    with _about(id):
+        seen = _text("seen", seen)
+        condition = _scalar("condition", condition)
+        if not isinstance(condition, bool):
+            raise TypeError(f"condition is {type(condition).__name__}; it must be one bool: reduce arrays with .all()")
     if not condition:
         raise AssertionError(f"claim {_id(id)}: does not hold: {seen}")
     _record(id, kind, "holds", seen, None, None, None)
@@ -99,14 +105,25 @@ def fails(id, got, want, *, atol, broken):
         AssertionError: the broken variant passes: the check sees nothing.
         TypeError, ValueError: an argument that cannot be compared, named. A wrong shape is no evidence.
     """
-    atol, broken = _number("atol", atol, least=0), _text("broken", broken)
-    if not _finite(_array("want", want)[0]):
-        raise ValueError("want holds NaN or infinity; a broken variant needs a sound value to miss")
-    seen = _compare(got, want)
+    with _about(id):
+        atol, broken = _number("atol", atol, least=0), _text("broken", broken)
+        if not _finite(_array("want", want)[0]):
+            raise ValueError("want holds NaN or infinity; a broken variant needs a sound value to miss")
+        seen = _compare(got, want)
     error, bound = _g(seen["error"]), _g(atol)
     if seen["error"] <= atol:
         raise AssertionError(f"claim {_id(id)}: the broken variant ({broken}) passes: |Δ| {error} ≤ {bound}")
     _record(id, BROKEN, "fails", f"|Δ| {error} > {bound}: {broken}", seen["error"], atol, seen["dtype"])
+
+
+@contextmanager
+def _about(id):
+    """Name the claim in what is said of the other arguments."""
+    id = _id(id)
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"claim {id}: {error}") from error
 
 
 def _array(name, value):

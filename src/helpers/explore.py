@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
+STOPS = 60  # of one slider: more cannot be told apart by hand
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
 _ITEMS = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)  # what a frame defines
 
@@ -242,6 +243,8 @@ def _values(name, values):
             raise TypeError(f"{name} holds {v!r}; it must hold numbers or strings")
         if (isinstance(v, float) and not math.isfinite(v)) or (isinstance(v, str) and (not v or "|" in v)):
             raise ValueError(f"{name} holds {v!r}; it must hold finite numbers, or strings without '|'")
+    if len(values) > STOPS:
+        raise ValueError(f"{name} has {len(values)} values; a slider has at most {STOPS} stops: take fewer")
     if len(values) < 2 or min(len(set(values)), len({_text(v) for v in values})) < len(values):
         raise ValueError(f"{name} is {values}; it must hold two or more values that read differently")
     return values
