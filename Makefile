@@ -41,7 +41,7 @@ new: .venv/installed
 
 fix: .venv/installed
 	@echo "Formatting code and notebooks, stripping outputs."
-	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb book/chapter.ipynb
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format .
 
@@ -49,7 +49,7 @@ lint: .venv/installed
 	@echo "Looking at code, notebooks, workflows and the citation file; nothing is changed."
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb book/chapter.ipynb
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 

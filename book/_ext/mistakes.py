@@ -41,16 +41,18 @@ def code(text):
 
 
 def fences(text):
-    """Fences that are opened and never closed."""
-    waiting = []
+    """Fences that are opened and never closed. The outermost that a line can close is closed by it, with all within."""
+    waiting, open_ = [], []
     for number, line in enumerate(text.splitlines(), 1):
         if found := FENCE.match(line):
             mark, rest = found.groups()
-            if waiting and not rest.strip() and mark[0] == waiting[-1][0][0] and len(mark) >= len(waiting[-1][0]):
-                waiting.pop()
-            elif rest.strip() or not waiting or waiting[-1][0][0] == ":":
+            closed = [n for n, (other, _) in enumerate(waiting) if not rest.strip() and mark.startswith(other)]
+            if closed:
+                open_ += waiting[closed[0] + 1 :]
+                del waiting[closed[0] :]
+            else:
                 waiting.append((mark, number))
-    return [(number, f"the fence {mark} is never closed: close it with {mark}") for mark, number in waiting]
+    return [(number, f"the fence {mark} is never closed: close it with {mark}") for mark, number in open_ + waiting]
 
 
 def bare_figures(app, doctree):

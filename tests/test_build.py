@@ -1,0 +1,92 @@
+"""The author's path: what a failed build says, and the usual mistakes that Sphinx would pass over."""
+
+import sys
+
+import nbformat
+import pytest
+
+from helpers.browser import ROOT
+
+sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book/_ext")]
+import build  # noqa: E402
+import mistakes  # noqa: E402
+import provenance  # noqa: E402
+
+NOTEBOOK = min(ROOT.glob("notebooks/*.ipynb"))
+
+
+def test_each_problem_is_told_once_with_its_cell(capsys):
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    said = [
+        "\x1b[01mreading sources... \x1b[39;49;00m",
+        f"{NOTEBOOK}:20003: WARNING: \x1b[91mcould not find it\x1b[39;49;00m",
+        "[IPKernelApp] WARNING | Kernel is running over TCP",
+        "WARNING: no place",
+        "Extension error:",
+        f"{NOTEBOOK}: cell a, line 3: AssertionError: claim b",
+        "Traceback (most recent call last):",
+        "  a long story",
+    ]
+    name = NOTEBOOK.relative_to(ROOT).as_posix()
+    assert build.read(said) == [
+        f"{name}, cell {cells[1].id}, line 3: could not find it",
+        "no place",
+        f"{name}: cell a, line 3: AssertionError: claim b",
+    ]
+    assert capsys.readouterr().out == "reading sources... \n"
+
+
+def test_a_chapter_alone_may_refer_to_the_rest_of_the_book():
+    assert build.lies_elsewhere("x: undefined label: 'ex-rnn-linear' [ref.ref]")
+    assert build.lies_elsewhere("x: equation not found: eq-rnn-attention")
+    assert not build.lies_elsewhere("x: equation not found: eq-rnn-nothing")
+    assert not build.lies_elsewhere('x: could not find bibtex key "nobody"')
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("```{prf:theorem} T\n:label: a\n\nIt holds.\n```", []),
+        ("```{prf:theorem} T\n\nIt holds.", [1]),
+        ("````{solution} a\n```{prf:theorem} T\n```\n````", []),
+        ("a\n````{solution} a\n```{prf:theorem} T\n````", [3]),
+        (":::{note}\n```\ncode\n```\n:::", []),
+    ],
+)
+def test_fences_are_closed(text, wrong):
+    assert [line for line, _ in mistakes.fences(text)] == wrong
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("rng = np.random.default_rng()", True),
+        ("rng = np.random.default_rng(3)", True),
+        ("rng = np.random.default_rng([seed(), 3])", False),
+        ("torch.manual_seed(0)", True),
+        ("torch.manual_seed(seed())", False),
+        ("x = np.random.normal(size=3)", True),
+        ("random.shuffle(x)", True),
+        ("rng.random.shuffle(x)", False),
+        ("print(x)", True),
+        ("pprint(x)  # print(x)", False),
+    ],
+)
+def test_code_is_seeded_and_silent(line, wrong):
+    assert bool(list(mistakes.code(line))) == wrong
+
+
+def test_a_chapter_depends_on_the_helpers_it_imports_and_no_others():
+    names = lambda code: {path.stem for path in provenance.imported(code)}
+    door = {"__init__", "check", "explore", "seed"}
+    assert names("from helpers import check, seed") == door
+    assert names("import numpy\nfrom helpers.streaming import fold") == door | {"streaming"}
+    assert names("import numpy") == set()
+
+
+def test_the_error_of_a_notebook_is_told_with_its_cell():
+    cell = next(c for c in nbformat.read(NOTEBOOK, as_version=4).cells if c.cell_type == "code")
+    traceback = f"----\n{cell.source}\n----\n\x1b[31mCell In[1], line 2\x1b[0m\nValueError: x is 3; it must be 4"
+    assert (
+        provenance.why(NOTEBOOK, traceback) == f"{NOTEBOOK}: cell {cell.id}, line 2: ValueError: x is 3; it must be 4"
+    )
