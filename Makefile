@@ -1,10 +1,11 @@
-# make book · chapter · new · test · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
+# make book · chapter · new · test · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 SEED ?= 0
+SEEDS ?= 0-19
 BIN := .venv/bin
 
-.PHONY: book chapter new test bench checkpoint serve lab fix lint clean pins browser engines
+.PHONY: book chapter new test browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
 
 book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
@@ -70,6 +71,19 @@ pins: .venv/installed
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+browsers: book
+	@has() { command -v $$1 > /dev/null; }; missing=$$(has chromedriver || echo chromium-driver; \
+	  has firefox-esr || has firefox || echo firefox-esr; has WebKitWebDriver || echo webkit2gtk-driver; has Xvfb || echo xvfb); \
+	  [ -z "$$missing" ] || { has apt-get && echo "Installing" $$missing "for the tests in three browsers." \
+	  && as=$$([ $$(id -u) = 0 ] || echo sudo -n) && $$as apt-get update -qq && $$as apt-get install -qq -y $$missing > /dev/null; } || true
+	@echo "Testing the built pages in Chromium, Firefox and WebKit; this takes five minutes."
+	@$(BIN)/pytest -n 0 tests/browsers.py
+
+seeds: .venv/installed browser engines
+	@echo "Running the notebooks with the seeds $(SEEDS), two at a time."
+	@first=$$(echo $(SEEDS) | cut -d- -f1); last=$$(echo $(SEEDS) | cut -d- -f2); \
+	  for seed in $$(seq $$first $$last); do echo "Seed $$seed"; BOOK_SEED=$$seed $(BIN)/pytest -q notebooks || exit 1; done
 
 browser: .venv/installed
 	@$(BIN)/python -m helpers.browser > /dev/null 2>&1 || { command -v apt-get > /dev/null \

@@ -214,7 +214,7 @@ CUT = """() => {
         const box = (node) => node.getBoundingClientRect(), bad = [];
         for (const number of document.querySelectorAll(".eqno")) {
             const a = box(number), b = box(number.parentElement.querySelector(".katex-display"));
-            const beside = a.left >= b.right || b.left >= a.right || a.top >= b.bottom || b.top >= a.bottom;
+            const beside = a.left >= b.right || b.left >= a.right || a.top > b.bottom - 1 || b.top >= a.bottom;
             if (!beside) bad.push("number on formula " + number.textContent);
         }
         for (const wide of document.querySelectorAll("article table, article pre, div.math > .katex-display")) {

@@ -1,0 +1,198 @@
+"""The built book in three engines: Chromium, Firefox, WebKit. `make browsers` runs this; `make test` does not.
+
+Selenium drives Chromium and WebKit. Debian has no geckodriver, so Firefox is spoken to in its own WebDriver BiDi.
+A copy of the book is served, with two things in each page that work in every engine: a script that notes what goes
+wrong, and a policy that allows no other host. A phone is a frame 390 pixels wide: no window of Firefox is so narrow.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+import websocket
+from conftest import HTML
+from selenium import webdriver
+from selenium.webdriver import ActionChains, Keys
+from test_pages import CHAPTERS, CUT, PAGES
+
+from helpers.browser import FLAGS, find, serve
+
+PHONE = "<script>document.write(`<iframe width=390 height=800 src=${location.search.slice(1)}></iframe>`)</script>"
+WATCH = """<head>
+<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">
+<script>{
+    window.trouble = [];
+    // page.js sets a formula smaller just before it is painted. That this changes its box once more is harmless.
+    const note = (what) => /^ResizeObserver loop/.test(what) || trouble.push(what);
+    addEventListener("error", (e) => note(e.message ?? `not loaded: ${e.target.src ?? e.target.href}`), true);
+    addEventListener("unhandledrejection", (e) => trouble.push(`rejected: ${e.reason}`));
+    addEventListener("securitypolicyviolation", (e) => trouble.push(`another host: ${e.blockedURI}`));
+    for (const kind of ["error", "warn"]) console[kind] = (...words) => trouble.push(`console: ${words.join(" ")}`);
+}</script>"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site") / "html"
+    shutil.copytree(HTML, folder)
+    for page in folder.rglob("*.html"):
+        page.write_text(page.read_text("utf-8").replace("<head>", WATCH, 1), "utf-8")
+    (folder / "phone.html").write_text(PHONE, "utf-8")
+    with serve(folder) as address:
+        yield address
+
+
+def program(package, *names):
+    """The path of the first of these programs; if there is none, the run ends and says what to install."""
+    path = next(filter(None, map(shutil.which, names)), None)
+    return path or pytest.exit(f"No {' or '.join(names)} here. On Debian: apt-get install {package}", returncode=1)
+
+
+class Driven:
+    def __init__(self, driver):
+        self.driver, self.open = driver, driver.get
+        driver.set_window_size(1280, 1000)
+
+    def run(self, function):
+        return self.driver.execute_script(f"return ({function})()")
+
+    def press(self, key):
+        ActionChains(self.driver).send_keys(key).perform()
+
+
+class Firefox:
+    """The three methods of `Driven`."""
+
+    def __init__(self, address):
+        self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
+        self.send("session.new", capabilities={})
+        # A tab of our own: in the one that is there, buttons do not hear the keys.
+        self.tab = self.send("browsingContext.create", type="tab")["context"]
+        self.send("browsingContext.setViewport", context=self.tab, viewport={"width": 1280, "height": 900})
+
+    def send(self, method, **params):
+        self.socket.send(json.dumps({"id": 1, "method": method, "params": params}))
+        answer = json.loads(self.socket.recv())  # one at a time: no events are subscribed to
+        assert answer["type"] == "success", answer
+        return answer["result"]
+
+    def open(self, url):
+        self.send("browsingContext.navigate", context=self.tab, url=url, wait="complete")
+
+    def run(self, function):
+        code = f"Promise.resolve(({function})()).then(JSON.stringify)"
+        answer = self.send("script.evaluate", expression=code, target={"context": self.tab}, awaitPromise=True)
+        assert answer["type"] == "success", answer
+        return json.loads(answer["result"].get("value", "null"))
+
+    def press(self, key):
+        keys = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self.send("input.performActions", context=self.tab, actions=[{"type": "key", "id": "keys", "actions": keys}])
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
+def engine(request, tmp_path_factory):
+    def start(*command, **pipe):
+        process = subprocess.Popen(command, text=True, **pipe)
+        request.addfinalizer(lambda: process.terminate() or process.wait())
+        return process
+
+    if request.param == "firefox":
+        command = program("firefox-esr", "firefox-esr", "firefox"), "--headless", "--no-remote", "--profile"
+        process = start(*command, tmp_path_factory.mktemp("p"), "--remote-debugging-port=0", stderr=subprocess.PIPE)
+        address = next((line.split()[-1] for line in process.stderr if "WebDriver BiDi listening on" in line), None)
+        assert address, "Firefox does not start"
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        return Firefox(f"{address}/session")
+    if request.param == "chromium":
+        options = webdriver.ChromeOptions()
+        options.binary_location = find()
+        for flag in FLAGS:
+            options.add_argument(flag)
+        driver = webdriver.Chrome(options, webdriver.ChromeService(program("chromium-driver", "chromedriver")))
+    else:
+        path = program("webkit2gtk-driver", "WebKitWebDriver")
+        screen = start(program("xvfb", "Xvfb"), "-displayfd", "1", stdout=subprocess.PIPE).stdout.readline().strip()
+        service = webdriver.WebKitGTKService(path, env={**os.environ, "DISPLAY": f":{screen}"})
+        driver = webdriver.WebKitGTK(service=service)
+    request.addfinalizer(driver.quit)
+    return Driven(driver)
+
+
+# Formulas that are not seen, or in both of their forms; fonts that failed; whether formulas have theirs; trouble.
+FORMULAS = """() => {
+    document.querySelectorAll("details").forEach((fold) => (fold.open = true));
+    document.querySelectorAll(".toggle-hidden").forEach((fold) => fold.classList.remove("toggle-hidden"));
+    const formulas = [...document.querySelectorAll(".math")].filter((node) => !node.closest(".translate-demo"));
+    const box = (node, part) => node.querySelector(`.katex > .katex-${part}`)?.getBoundingClientRect() ?? new DOMRect();
+    const area = (...what) => box(...what).width * box(...what).height;
+    const bad = formulas.filter((node) => !area(node, "html") || area(node, "mathml") > 1.1);
+    const fonts = (status) => [...document.fonts].filter((font) => font.status === status).map((font) => font.family);
+    const ready = () => !formulas.length || fonts("loaded").some((name) => name.includes("KaTeX_M"));
+    return document.fonts.ready.then(() => [bad.map((node) => node.textContent), fonts("error"), ready(), trouble])}"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_is_whole(engine, site, path):
+    engine.open(f"{site}/{path}")
+    assert engine.run(FORMULAS) == [[], [], True, []]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_fits_a_phone(engine, site, path):
+    engine.open(f"{site}/phone.html?{path}")
+    # Formulas are set smaller a frame later.
+    engine.run("() => frames[0].document.fonts.ready.then(() => new Promise((done) => setTimeout(done, 300)))")
+    width, needed = engine.run("() => [frames[0].innerWidth, frames[0].document.documentElement.scrollWidth]")
+    assert width == 390 >= needed
+    assert engine.run(f"() => [...frames[0].eval({json.dumps(CUT)})(), ...frames[0].trouble]") == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_code_and_solutions_open(engine, site, path):
+    engine.open(f"{site}/{path}")
+    opened = lambda: engine.run("() => [...document.querySelectorAll('details.code')].map((fold) => fold.open)")
+    assert len(opened()) >= 10
+    engine.run("() => document.querySelector('.code-switch').focus()")
+    for state in (True, False):
+        engine.press(Keys.ENTER)
+        assert set(opened()) == {state}
+    seen = lambda: engine.run("""() => [...document.querySelectorAll(".solution")].map((box) =>
+        box.querySelector("p:not(.admonition-title, details *)").checkVisibility({ visibilityProperty: true }))""")
+    assert len(seen()) >= 4 and not any(seen())
+    for n in range(len(seen())):
+        engine.run(f"() => document.querySelectorAll('.solution button.toggle-button')[{n}].focus()")
+        engine.press(Keys.ENTER)
+    assert all(seen()) and engine.run("() => trouble") == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_sliders_move_the_picture(engine, site, path):
+    engine.open(f"{site}/{path}")
+    sliders = "document.querySelectorAll('.explore input[type=range]')"
+    state = """() => {
+        const slider = document.activeElement, picture = slider.closest(".explore").querySelector(".frame svg");
+        return [picture.innerHTML, picture.ariaLabel, slider.ariaValueText, slider.nextElementSibling.textContent]}"""
+    count = engine.run(f"() => {sliders}.length")
+    assert count >= 2
+    for n in range(count):
+        engine.run(f"() => {sliders}[{n}].focus()")
+        states = []
+        for key in (Keys.HOME, Keys.ARROW_RIGHT, Keys.HOME):
+            engine.press(key)
+            states.append(engine.run(state))
+        assert states[0] == states[2] and all(a != b for a, b in zip(*states[:2], strict=True))
+    assert engine.run("() => trouble") == []
+
+
+def test_theme_button_changes_the_theme(engine, site):
+    engine.open(f"{site}/book/intro.html")
+    seen = []
+    for _ in range(3):  # light, dark, that of the system; the button gives up the focus each time
+        engine.run("() => [...document.querySelectorAll('.theme-switch-button')].find((b) => b.offsetParent).focus()")
+        engine.press(Keys.ENTER)
+        seen.append(engine.run("() => document.documentElement.dataset.theme"))
+    assert set(seen) == {"light", "dark"}
