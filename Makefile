@@ -1,11 +1,13 @@
-# make book · chapter · new · test · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
+# make book · chapter · new · test · mutants · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 SEED ?= 0
 SEEDS ?= 0-19
+CHAPTER ?=
+LEAST ?= 0
 BIN := .venv/bin
 
-.PHONY: book chapter new test browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
+.PHONY: book chapter new test mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
 
 book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
@@ -79,6 +81,10 @@ browsers: book
 	  && as=$$([ $$(id -u) = 0 ] || echo sudo -n) && $$as apt-get update -qq && $$as apt-get install -qq -y $$missing > /dev/null; } || true
 	@echo "Testing the built pages in Chromium, Firefox and WebKit; this takes five minutes."
 	@$(BIN)/pytest -n 0 tests/browsers.py
+
+mutants: .venv/installed browser engines
+	@echo "Changing the mathematics one place at a time; what the checks do not notice is listed."
+	@$(BIN)/python tests/mutants.py --chapter "$(CHAPTER)" --least "$(LEAST)"
 
 seeds: .venv/installed browser engines
 	@echo "Running the notebooks with the seeds $(SEEDS), two at a time."
