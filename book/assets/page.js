@@ -1,22 +1,23 @@
 // In a block of its own: other scripts of the page assign to globals with names such as `button`.
 {
   // What is wider than its box is set smaller first, if it is a formula. Then it scrolls in its box, which shows that it
-  // does, and the keyboard must reach it. Boxes are opened and windows resized.
+  // does, and the keyboard must reach it. Boxes are opened, windows resized, and the fonts of formulas come late.
   const SMALLEST = 0.75;
-  const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      const formula = target.querySelector(":scope > .katex-display > .katex");
-      if (formula) {
-        formula.style.fontSize = "";
-        const share = target.firstElementChild.clientWidth / target.firstElementChild.scrollWidth;
-        if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.99) * 1.1}em`;
-      }
-      const box = formula ? target.firstElementChild : target;
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
+  const fit = (target) => {
+    const formula = target.querySelector(":scope > .katex-display > .katex");
+    if (formula) {
+      formula.style.fontSize = "";
+      const share = target.firstElementChild.clientWidth / target.firstElementChild.scrollWidth;
+      if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.99) * 1.1}em`;
     }
-  });
-  for (const box of document.querySelectorAll("article pre, article div.math, article table")) sizes.observe(box);
+    const box = formula ? target.firstElementChild : target;
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  const boxes = document.querySelectorAll("article pre, article div.math, article table");
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => fit(target)));
+  boxes.forEach((box) => sizes.observe(box));
+  document.fonts.addEventListener("loadingdone", () => boxes.forEach(fit));
 
   // One switch for all code. Its state is in the address, so that a link can carry it, and goes along to other pages.
   const folds = document.querySelectorAll("details.code");
