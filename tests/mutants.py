@@ -148,11 +148,11 @@ class Chapter:
         """The fates of these mutants; or the text of what fails unchanged."""
         awaits = any(isinstance(node, ast.Await) for unit in self.units for node in ast.walk(unit.node))
         tape = {"answers": {}, "asked": Counter()} if awaits else None
-        tests = fork(self.tests_see)
+        tests = fork(lambda: self.tests_fail(300))
         self.times, tape, failed = collect(*fork(lambda: self.rehearse(tape)))
-        failed = "its helper's tests, unchanged" if collect(*tests) else failed
-        if failed:
-            return failed
+        tests_failed, self.tests_take = collect(*tests)
+        if failed or tests_failed:
+            return failed or f"tests/test_{self.module}.py, unchanged"
         self.open(tape and tape | {"asked": Counter()}, live=False)
         heavy, running = {i for i, seconds in enumerate(self.times) if seconds > QUICK}, {}
 
@@ -204,28 +204,30 @@ class Chapter:
             return "killed by a check" if str(error).startswith("claim ") else "killed by an error"
         except BaseException:
             return "killed by an error"
-        tried = mutant.unit in self.helper and plans[-1] is mutant.plan and not self.control
-        return "killed by its tests" if tried and self.tests_see() else "alive"
+        if mutant.unit in self.helper and plans[-1] is mutant.plan and not self.control:
+            return "killed by its tests" if self.tests_fail(GRACE + int(5 * self.tests_take))[0] else "alive"
+        return "alive"
 
     def changed_helper(self):
         return ast.unparse(ast.Module([unit.box.body[0] for unit in self.helper], []))
 
-    def tests_see(self):
-        """Whether the tests of the helper fail, with the changed one in a copy of the package."""
+    def tests_fail(self, seconds):
+        """Whether the tests of the helper fail, with the changed one in a copy of the package; and what they take."""
+        test = ROOT / "tests" / f"test_{self.module}.py"
+        if not (self.helper and test.exists()):
+            return False, 0
         signal.setitimer(signal.ITIMER_PROF, 0), signal.setitimer(signal.ITIMER_REAL, 0)
-        if not self.helper:
-            return False
-        folder, test = Path(tempfile.gettempdir(), f"helper-{os.getpid()}"), ROOT / "tests" / f"test_{self.module}.py"
+        folder, before = Path(tempfile.gettempdir(), f"helper-{os.getpid()}"), processor()
         shutil.copytree(ROOT / "src" / "helpers", folder / "helpers")
         (folder / "helpers" / f"{self.module}.py").write_text(self.changed_helper(), "utf-8")
         places = {"PYTHONPATH": str(folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
         places |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         places |= {"PYTEST_ADDOPTS": "-xq -o addopts= --noconftest -p no:cacheprovider"}
-        limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+        limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         how = [sys.executable, "-m", "pytest", str(test)]
-        seen = test.exists() and subprocess.run(how, env=os.environ | places, preexec_fn=limit).returncode != 0
+        failed = subprocess.run(how, env=os.environ | places, preexec_fn=limit).returncode != 0
         shutil.rmtree(folder)
-        return seen
+        return failed, processor() - before
 
 
 # ---- processes
