@@ -38,10 +38,10 @@ def test_code_is_folded_by_rank(notebook):
 def test_a_chapter_is_whole(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     source = "\n".join(cell.source for cell in code(notebook))
-    exercises, solutions = re.findall(r"\{exercise\}", text), re.findall(r"\{solution-start\}", text)
+    exercises, solutions = re.findall(r"\{exercise\}", text), re.findall(r"\{solution\}", text)
     assert len(exercises) == len(solutions) >= 4
     assert "check.fails(" in source and "explore(" in source
-    assert "```{ledger}" in text
+    assert "```{include} ../book/chapter_end.md" in text
 
 
 def test_cells_are_named_and_never_printed_by_hand(notebook):

@@ -1,22 +1,39 @@
-"""What a notebook's cells become in the page: code by rank, figures with numbers.
+"""What a notebook's cells become in the page: code by rank, figures with numbers, solutions of several cells.
 
 A code cell with one of the tags of `RANKS` is folded under what it shows; neighbours of one rank share a fold. Of the
 lines that checks leave, the page shows one for each claim, where its first check stands, and one for the variants of a
 claim that were broken there; the single lines stand in the fold, and so does an admonition of class `check`, which is
-where a tolerance is explained.
+where a tolerance is explained. A solution takes in the cells that follow it, up to the next exercise or heading.
 """
 
 import html
 import re
+from itertools import takewhile
 
 import ledger
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
+from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
 RANKS = {"check": "How it was checked", "broken": "What would go wrong", "machinery": "Code"}
 LINE = re.compile(r'<p class="check check-(pass|broken)">.*?href="#([^"]*)".*?check-seen">(.*?)</span>')
 FIGURE = re.compile(r'<figure class="explore" id="([^"]*)">(.*)<figcaption>(.*)</figcaption></figure>', re.DOTALL)
+
+
+class Solutions(SphinxTransform):
+    """Put the cells after a solution into it; a directive by itself, as JupyterLab shows it too, ends with its cell."""
+
+    default_priority = 10
+    ends = (exercise_node, exercise_enumerable_node, solution_node, nodes.section)
+
+    def apply(self):
+        for solution in list(self.document.findall(solution_node)):
+            siblings, content = solution.parent.children, solution.children[-1]
+            after = siblings[siblings.index(solution) + 1 :]
+            for node in takewhile(lambda node: not isinstance(node, self.ends), after):
+                siblings.remove(node)
+                content += node
 
 
 class Figures(SphinxTransform):
@@ -118,6 +135,7 @@ def no_lines(docname, cell):
 
 
 def setup(app):
+    app.add_transform(Solutions)
     app.add_transform(Figures)
     app.connect("doctree-resolved", fold, priority=700)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
