@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 import websocket
@@ -173,6 +174,12 @@ def test_code_and_solutions_open(engine, site, path):
 def test_sliders_move_the_picture(engine, site, path):
     engine.open(f"{site}/{path}")
     sliders = "document.querySelectorAll('.explore input[type=range]')"
+    for n in range(engine.run("() => document.querySelectorAll('.moving').length")):
+        engine.run(f"() => document.querySelectorAll('.moving')[{n}].closest('.explore').scrollIntoView()")
+        for _ in range(100):
+            if engine.run(f"() => 'live' in document.querySelectorAll('.moving')[{n}].closest('.explore').dataset"):
+                break
+            time.sleep(0.1)
     state = """() => {
         const slider = document.activeElement, picture = slider.closest(".explore").querySelector(".frame svg");
         return [picture.innerHTML, picture.ariaLabel, slider.ariaValueText, slider.nextElementSibling.textContent]}"""

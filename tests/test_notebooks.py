@@ -30,7 +30,7 @@ def test_code_is_folded_by_rank(notebook):
         assert len(ranks) <= 1, cell.id
         assert cell.metadata.get("jupyter", {}).get("source_hidden", False) == bool(ranks), cell.id
         assert ranks or not re.search(
-            r"\bcheck\.|\b(show|explore)\(|^(import|from) |\bplt\.", cell.source, re.MULTILINE
+            r"\bcheck\.|\b(show|explore|sketch|predict)\(|^(import|from) |\bplt\.", cell.source, re.MULTILINE
         ), cell.id
         assert ranks != {"broken"} or not re.search(r"\bcheck\.(close|below|holds)", cell.source), cell.id
 
@@ -48,8 +48,3 @@ def test_cells_are_named_and_never_printed_by_hand(notebook):
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids) and not [id for id in ids if re.fullmatch("[0-9a-f]{8}", id)]
     assert not [cell.id for cell in code(notebook) if "print(" in cell.source]
-
-
-def test_sliders_are_tried_when_all_cells_have_run(notebook):
-    """By nbmake, in the run that it makes anyway: see tests/sliders.py."""
-    assert code(notebook)[-1].metadata.get("nbmake") == {"post_cell_execute": ["%run ../tests/sliders.py"]}
