@@ -1,4 +1,4 @@
-"""The notebooks as committed. (Running them, and their sliders with a kernel: nbmake, through pyproject.toml.)"""
+"""The notebooks as committed. (Running them: nbmake, through pyproject.toml.)"""
 
 import re
 from pathlib import Path
@@ -48,3 +48,20 @@ def test_cells_are_named_and_never_printed_by_hand(notebook):
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids) and not [id for id in ids if re.fullmatch("[0-9a-f]{8}", id)]
     assert not [cell.id for cell in code(notebook) if "print(" in cell.source]
+
+
+SECOND = ("04_",)  # chapters of the second edition
+
+
+@pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.name.startswith(SECOND)], indirect=True)
+def test_a_chapter_opens_with_a_picture(notebook):
+    """Within 150 words, before any open code; and it asks the reader twice before it tells."""
+    words, cells = 0, notebook.cells
+    first = next(i for i, c in enumerate(cells) if re.search(r"^(show|explore|sketch)\(", c.source, re.MULTILINE))
+    for cell in cells[:first]:
+        if cell.cell_type == "markdown":
+            words += len(cell.source.split())
+        else:
+            assert set(cell.metadata.tags) & {"machinery", "check"}
+    assert words <= 150
+    assert sum(c.source.startswith("predict(") for c in cells if c.cell_type == "code") >= 2
