@@ -41,11 +41,15 @@ def main(number=None):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
     )
-    problems = [p for p in read(process.stdout) if not (number and lies_elsewhere(p))]
-    if process.wait() and not problems and not number:
-        problems = ["Sphinx stopped without a reason; the lines above are all it said."]
+    problems = None
+    try:
+        problems = [p for p in read(process.stdout) if not (number and lies_elsewhere(p))]
+        if process.wait() and not problems and not number:
+            problems = ["Sphinx stopped without a reason; the lines above are all it said."]
+    finally:
+        if problems != []:  # or the next build would not look again, or trust what was half written
+            shutil.rmtree(out / "_build/.doctrees", ignore_errors=True)
     if problems:
-        shutil.rmtree(out / "_build/.doctrees", ignore_errors=True)  # or the next build would not look again
         sys.exit("\n".join(["", "The book was not built:", *dict.fromkeys(problems)]))
     print(f"Built: {out / '_build/html'}")
 

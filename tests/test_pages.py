@@ -203,6 +203,17 @@ def test_pictures_follow_the_hand(visit, path):
     assert page.trouble == []
 
 
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_a_prediction_is_answered_once_it_is_made(visit, path):
+    page = visit(path)
+    for question in page.locator(".predict").all():
+        answer = question.locator(".reveal")
+        assert not answer.is_visible() and question.locator(".right").count() == 1
+        question.get_by_role("radio").first.focus()
+        page.keyboard.press("Space")
+        assert answer.is_visible() and question.locator(".right").inner_text() in answer.inner_text()
+
+
 def test_a_finger_drags_a_handle(browser, book):
     """In the first picture of the book that has one."""
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)

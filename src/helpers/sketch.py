@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers.browser import ROOT
 from helpers.moving import STAGE, Framed, Moving, buttons, slider
 
-FOLDER = ROOT / "book" / "sketches"
+FOLDER = Path(__file__).parents[2] / "book" / "sketches"
 NODE = """
 let text = "";
 process.stdin.on("data", (part) => (text += part)).on("end", async () => {

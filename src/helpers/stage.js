@@ -7,6 +7,8 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
     const data = model.get("data");
     const [frame, ghost, see] = [".frame", ".ghost", ".see"].map((name) => el.querySelector(name));
     const ranges = [...el.querySelectorAll("input[type=range]")];
+    // JupyterLab would take their keys for itself.
+    for (const control of el.querySelectorAll("input, button")) control.dataset.lmSuppressShortcuts = "";
     let state = model.get("state");
     if (data.shared) el.insertAdjacentHTML("beforeend", data.shared);
     if (ghost) ghost.innerHTML = draw(data, state).svg;
