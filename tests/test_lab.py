@@ -120,8 +120,9 @@ def test_a_chapter_reads_as_text_and_is_folded(show, path):
 
 def test_sliders_are_alive(show):
     page = show(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SLIDER)], metadata=KERNEL))
-    page.evaluate("() => book.sessionContext.ready.then(() => jupyterapp.commands.execute('notebook:run-all-cells'))")
-    page.get_by_role("img", name="a line up to 1").wait_for()
+    run = "book.sessionContext.ready.then(() => jupyterapp.commands.execute('notebook:run-all-cells'))"
+    page.evaluate(f"() => {{ {run} }}")  # not waited for here, where nothing would end it
+    page.get_by_role("img", name="a line up to 1").wait_for(timeout=120_000)
     page.get_by_role("slider").press("ArrowRight")
     page.get_by_role("img", name="a line up to 2").wait_for()
     assert page.locator(".knobs .reach").count() == 1
