@@ -1,8 +1,8 @@
 """What a result depends on, and when a notebook runs again.
 
-A notebook runs again when its code changes, a helper that it imports (itself or through another), a file that its
-metadata name under `depends`, the seed, or a version in the environment. What must run runs before Sphinx reads,
-notebooks side by side on one thread each. The colophon names seed and versions.
+A notebook runs again when its code changes, a helper that it imports (itself or through another), a sketch that it
+shows, a file that its metadata name under `depends`, the seed, or a version in the environment. What must run runs
+before Sphinx reads, notebooks side by side on one thread each. The colophon names seed and versions.
 """
 
 import hashlib
@@ -34,6 +34,8 @@ NAMED = [
     "sphinx-book-theme",
 ]
 HELPERS = Path(__file__).parents[2] / "src" / "helpers"
+SKETCHES = HELPERS.parents[1] / "book" / "sketches"
+SKETCH = re.compile(r"\b(?:sketch|numbers)\(\s*[\"']([\w-]+)")
 IMPORT = re.compile(r"^\s*(?:from helpers import (.+)|(?:from|import) helpers\.(\w+))", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -72,6 +74,8 @@ def digest(path):
     notebook = nbformat.read(path, as_version=4)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     files = [*imported(code), *([HELPERS / "book.mplstyle"] if "helpers.book" in code else [])]
+    files += [*sorted(HELPERS.glob("*.js")), *(SKETCHES / f"{name}.js" for name in sorted(set(SKETCH.findall(code))))]
+    files = [file for file in files if file.exists()]  # of a sketch that is missing the notebook itself complains
     for pattern in notebook.metadata.get("depends", []):
         found = sorted(path.parent.glob(pattern)) if "*" in pattern else [path.parent / pattern]
         if not found or not all(file.is_file() for file in found):
