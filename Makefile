@@ -5,6 +5,7 @@ SEED ?= 0
 SEEDS ?= 0-19
 CHAPTER ?=
 LEAST ?= 0
+SHARD ?=
 BIN := .venv/bin
 
 .PHONY: book chapter new test mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
@@ -84,7 +85,7 @@ browsers: book
 
 mutants: .venv/installed browser engines
 	@echo "Changing the mathematics one place at a time; what the checks do not notice is listed."
-	@$(BIN)/python tests/mutants.py --chapter "$(CHAPTER)" --least "$(LEAST)"
+	@$(BIN)/python tests/mutants.py --chapter "$(CHAPTER)" --least "$(LEAST)" $(if $(SHARD),--all --shard $(SHARD))
 
 seeds: .venv/installed browser engines
 	@echo "Running the notebooks with the seeds $(SEEDS), two at a time."

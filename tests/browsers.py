@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 import websocket
@@ -51,6 +52,13 @@ def program(package, *names):
     return path or pytest.exit(f"No {' or '.join(names)} here. On Debian: apt-get install {package}", returncode=1)
 
 
+def drag(start, to):
+    """What WebDriver is told, in both of its forms, to drag from a place of the window to another."""
+    move = lambda place, ms: {"type": "pointerMove", "x": round(place[0]), "y": round(place[1]), "duration": ms}
+    steps = [move(start, 0), {"type": "pointerDown", "button": 0}, move(to, 200), {"type": "pointerUp", "button": 0}]
+    return [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps}]
+
+
 class Driven:
     def __init__(self, driver):
         self.driver, self.open = driver, driver.get
@@ -62,9 +70,12 @@ class Driven:
     def press(self, key):
         ActionChains(self.driver).send_keys(key).perform()
 
+    def drag(self, start, to):
+        self.driver.execute("actions", {"actions": drag(start, to)})
+
 
 class Firefox:
-    """The three methods of `Driven`."""
+    """The methods of `Driven`."""
 
     def __init__(self, address):
         self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
@@ -91,6 +102,9 @@ class Firefox:
     def press(self, key):
         keys = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
         self.send("input.performActions", context=self.tab, actions=[{"type": "key", "id": "keys", "actions": keys}])
+
+    def drag(self, start, to):
+        self.send("input.performActions", context=self.tab, actions=drag(start, to))
 
 
 @pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
@@ -169,10 +183,54 @@ def test_code_and_solutions_open(engine, site, path):
     assert all(seen()) and engine.run("() => trouble") == []
 
 
+def live(engine):
+    """Bring each picture that moves near, until it does."""
+    for n in range(engine.run("() => document.querySelectorAll('.moving').length")):
+        picture = f"document.querySelectorAll('.moving')[{n}].closest('.explore')"
+        engine.run(f"() => {picture}.scrollIntoView()")
+        deadline = time.monotonic() + 20
+        while not engine.run(f"() => 'live' in {picture}.dataset"):
+            assert time.monotonic() < deadline, f"picture {n} does not come to life"
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_handles_terms_and_questions(engine, site, path):
+    engine.open(f"{site}/{path}")
+    live(engine)
+    for n in range(engine.run("() => document.querySelectorAll('.knobs g').length")):
+        knob = f"document.querySelectorAll('.knobs g')[{n}]"
+        shown = f"() => {knob}.closest('.explore').querySelector('.frame').innerHTML"
+        engine.run(f"() => {knob}.closest('.stage').scrollIntoView({{ block: 'center' }})")
+        middle = f"""() => {{
+            const box = {knob}.querySelector('.reach').getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2]}}"""
+        before, (x, y) = engine.run(shown), engine.run(middle)
+        for to in ((x + 60, y - 40), (x - 60, y + 40)):
+            engine.drag(engine.run(middle), to)
+            if engine.run(shown) != before:
+                break
+        assert engine.run(shown) != before
+    for n in range(engine.run("() => document.querySelectorAll('article span[class^=t-][tabindex]').length")):
+        word = f"document.querySelectorAll('article span[class^=t-][tabindex]')[{n}]"
+        assert engine.run(f"() => {{ {word}.focus(); return document.querySelectorAll('.lit').length }}") >= 2
+    for n in range(engine.run("() => document.querySelectorAll('button.break').length")):
+        press = f"""() => {{
+            document.querySelectorAll('button.break')[{n}].click();
+            return document.querySelectorAll('.hurt').length}}"""
+        assert engine.run(press) >= 1 and engine.run(press) == 0
+    seen = "() => [...document.querySelectorAll('.reveal')].map((answer) => answer.checkVisibility())"
+    assert not any(engine.run(seen))
+    engine.run("() => document.querySelectorAll('.predict label:last-of-type input').forEach((one) => one.click())")
+    assert all(engine.run(seen))
+    assert engine.run("() => trouble") == []
+
+
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_sliders_move_the_picture(engine, site, path):
     engine.open(f"{site}/{path}")
     sliders = "document.querySelectorAll('.explore input[type=range]')"
+    live(engine)
     state = """() => {
         const slider = document.activeElement, picture = slider.closest(".explore").querySelector(".frame svg");
         return [picture.innerHTML, picture.ariaLabel, slider.ariaValueText, slider.nextElementSibling.textContent]}"""

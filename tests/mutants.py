@@ -97,7 +97,9 @@ class Chapter:
         self.tape, self.live, self.loop = tape, live, asyncio.new_event_loop()
         self.names, self.seed = {"__name__": "__main__"}, int(os.environ["BOOK_SEED"])
         helpers = importlib.import_module("helpers")
-        helpers.show = helpers.explore = helpers.check.display = lambda *args, **more: None
+        helpers.show = helpers.explore = helpers.sketch = helpers.predict = helpers.check.display = (
+            lambda *args, **more: None
+        )
         importlib.import_module("helpers.timing").medians = lambda *runs, rounds: [1.0] * len(runs)
 
     def stand_in(self, names):

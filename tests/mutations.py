@@ -116,7 +116,7 @@ def mutants_of(unit):
 
 # ---- what is left out: a node that cannot matter carries the name of the rule that says so
 
-DRAWS = re.compile(r"\b(show|explore|fig|ax|axes|Markdown|HTML|tabulate)[.(]|\bplt\.(?!style)")
+DRAWS = re.compile(r"\b(show|explore|sketch|predict|fig|ax|axes|Markdown|HTML|tabulate)[.(]|\bplt\.(?!style)")
 RANDOM = re.compile(
     r"seed|(rng|torch|np\.random)\.(normal|uniform|integers|choice|random|permutation|shuffle|gumbel|exponential"
     r"|standard_\w+|rand\w*|default_rng|manual_seed)"

@@ -30,7 +30,7 @@ def draw(t):
     ax.plot([0, t])
     return fig
 
-explore(draw, label="fig-line", caption="Move $t$.", alt="a line up to {t}", t=[1, 2, 3])
+explore(draw, label="fig-line", caption="Move $t$.", alt="a line up to {t}", handle=lambda t: (1, t), t=[1, 2, 3])
 """
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 OPEN = """async path => {
@@ -124,3 +124,4 @@ def test_sliders_are_alive(show):
     page.get_by_role("img", name="a line up to 1").wait_for()
     page.get_by_role("slider").press("ArrowRight")
     page.get_by_role("img", name="a line up to 2").wait_for()
+    assert page.locator(".knobs .reach").count() == 1

@@ -1,4 +1,4 @@
-"""What a notebook's cells become in the page: code by rank, figures with numbers, solutions of several cells.
+"""What a notebook's cells become in the page: code by rank, claims in a line, solutions of several cells.
 
 A code cell with one of the tags of `RANKS` is folded under what it shows; neighbours of one rank share a fold. Of the
 lines that checks leave, the page shows one for each claim, where its first check stands, and one for the variants of a
@@ -17,8 +17,9 @@ from sphinx.transforms import SphinxTransform
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
 RANKS = {"check": "How it was checked", "broken": "What would go wrong", "machinery": "Code"}
-LINE = re.compile(r'<p class="check check-(pass|broken)">.*?href="#([^"]*)".*?check-seen">(.*?)</span>')
-FIGURE = re.compile(r'<figure class="explore" id="([^"]*)">(.*)<figcaption>(.*)</figcaption></figure>', re.DOTALL)
+LINE = re.compile(
+    r'<p class="check check-(pass|broken)"(?: data-term="(\w+)")?>.*?href="#([^"]*)".*?check-seen">(.*?)</span>'
+)
 
 
 class Solutions(SphinxTransform):
@@ -34,31 +35,6 @@ class Solutions(SphinxTransform):
             for node in takewhile(lambda node: not isinstance(node, self.ends), after):
                 siblings.remove(node)
                 content += node
-
-
-class Figures(SphinxTransform):
-    """Turn what `helpers.explore` shows into figures of Sphinx, which have numbers and can be referred to."""
-
-    default_priority = 400
-
-    def apply(self):
-        for raw in list(self.document.findall(nodes.raw)):
-            if found := FIGURE.fullmatch(raw.astext().strip()):
-                label, picture, caption = found.groups()
-                output = raw
-                while "mime_type" in output.parent or output.parent.get("nb_element") == "mime_bundle":
-                    output = output.parent
-                figure = nodes.figure("", nodes.raw("", f'<div class="explore">{picture}</div>', format="html"))
-                figure += nodes.caption("", "", *formulas(html.unescape(caption)))
-                figure["names"].append(label)
-                self.document.note_explicit_target(figure)
-                output.replace_self(figure)
-
-
-def formulas(text):
-    """A caption: words, and formulas between $ signs."""
-    parts = text.split("$")
-    return [nodes.math("", part) if n % 2 else nodes.Text(part) for n, part in enumerate(parts) if part]
 
 
 def rank(node):
@@ -102,9 +78,10 @@ def together(app, docname, group, seen):
                 shown.append(output)
                 continue
             folded.append(output)
-            how, claim, said = found.groups()
+            how, term, claim, said = found.groups()
             if how == "broken":
-                broken.setdefault(claim, []).append(html.unescape(said).partition(": ")[2])
+                measured, _, variant = html.unescape(said).partition(": ")
+                broken.setdefault((claim, term), []).append((measured, variant))
             elif claim not in seen:
                 seen.add(claim)
                 passed.append(claim)
@@ -112,7 +89,7 @@ def together(app, docname, group, seen):
     if not code:
         raise ExtensionError(f"{docname}: an admonition of class check stands beside no check: {group[0].astext()}")
     lines = [ledger.line(app, docname, claim) for claim in passed]
-    lines += [red(claim, variants) for claim, variants in broken.items()]
+    lines += [line for (claim, term), variants in broken.items() for line in red(claim, term, variants)]
     word = RANKS[rank(group[0])]
     start = f'<details class="code code-{rank(group[0])}"><summary>{word} · {code} line{"s" * (code > 1)}</summary>'
     details = [nodes.raw("", start, format="html"), *folded, nodes.raw("", "</details>", format="html")]
@@ -120,12 +97,19 @@ def together(app, docname, group, seen):
     return nodes.container("", *output, *lines, *details, classes=["cell", "folded"])
 
 
-def red(claim, variants):
-    """The line of the variants of one claim that were broken on purpose, and caught."""
-    mark = nodes.inline("", "✗ ", classes=["check-mark"])
-    name = nodes.reference("", "", nodes.literal("", claim), internal=True, refid=claim)
-    said = f" goes red: {'; '.join(variants)}"
-    return nodes.paragraph("", "", mark, name, nodes.Text(said), classes=["check", "check-broken"])
+def red(claim, term, variants):
+    """One red line for the broken variants of a claim; or one for each whose term the page can mark (see page.js)."""
+    for part in [[variant] for variant in variants] if term else [variants]:
+        said = "; ".join(variant for _, variant in part)
+        measured = f" ({part[0][0]})" if term else ""
+        marks = f' data-claim="{claim}" data-term="{term}" data-broken="{html.escape(said)}"' if term else ""
+        yield nodes.raw(
+            "",
+            f'<p class="check check-broken"{marks}><span class="check-mark">✗ </span>'
+            f'<a class="reference internal" href="#{claim}"><code class="docutils literal">{claim}</code></a> '
+            f"goes red: {html.escape(said + measured)}</p>",
+            format="html",
+        )
 
 
 def no_lines(docname, cell):
@@ -136,6 +120,5 @@ def no_lines(docname, cell):
 
 def setup(app):
     app.add_transform(Solutions)
-    app.add_transform(Figures)
     app.connect("doctree-resolved", fold, priority=700)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -53,12 +53,10 @@ def cards(app, docname, node):
         if figure is None:
             LOGGER.warning("{chapters} names the figure %s, which is not in %s", label, doc, location=docname)
             continue
-        picture = figure.astext()
-        svg = re.search(r'<svg role="img".*?</svg>', picture, re.DOTALL)[0]
-        defs = "".join(re.findall(r"<defs>.*?</defs>", picture.replace(svg, ""), re.DOTALL))
+        svg = re.search(r'<svg role="img".*?</svg>', figure.astext(), re.DOTALL)[0]
         file = Path(app.outdir, "_static/cards", f"{label}.svg")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(re.sub(r"(<svg[^>]*>)", rf"\1{defs}", svg, count=1), "utf-8")
+        file.write_text(svg, "utf-8")
         alt = re.search('aria-label="([^"]*)"', svg)[1]
         number = ".".join(map(str, app.env.toc_secnumbers.get(doc, {}).get("", ())))
         title = escape(f"{number}. {app.env.titles[doc].astext().partition(':')[0]}")

@@ -15,12 +15,15 @@ from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
 MODULES = ["notranslate-math.js", "translator.js", "translate-demo.js"]  # chapter 8 asks for them itself
-ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", *MODULES)]
+ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", *MODULES)]
+ASSETS.append(HERE.parents[1] / "src" / "helpers" / "stage.css")
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstrations
 
 # An asset named here is kept only on the pages whose body matches.
 NEEDED_BY = {
     "sphinx-design.min.css": r"\bsd-",
+    "pictures.js": 'class="moving"',
+    "stage.css": 'class="(stage|explore)',
     "design-tabs.js": r"\bsd-tab-set",
     "clipboard.min.js": "<pre",
     "copybutton.js": "<pre",

@@ -37,6 +37,43 @@
   button?.addEventListener("click", () => show(button.getAttribute("aria-pressed") === "false"));
   if (button && new URLSearchParams(location.search).get("code") === "open") show(true);
 
+  // What has one colour lights up together: a word, by pointer or key, and its places in formulas and pictures.
+  const term = (node) => [...(node.closest?.('[class*="t-"]')?.classList ?? [])].find((name) => /^t-[a-z]+$/.test(name));
+  const light = (on) => (event) => {
+    const name = term(event.target);
+    if (name) document.querySelectorAll(`article .${name}`).forEach((node) => node.classList.toggle("lit", on));
+  };
+  for (const word of document.querySelectorAll('article span[class^="t-"]:not(.katex *)')) {
+    word.tabIndex = 0;
+    for (const [kind, on] of [["pointerenter", true], ["pointerleave", false], ["focus", true], ["blur", false]])
+      word.addEventListener(kind, light(on));
+  }
+
+  // A broken variant that names its term is a button: it marks the term where the claim's section has it, and puts the
+  // red line in the place of the green one.
+  for (const line of document.querySelectorAll("p.check-broken[data-term]")) {
+    const { claim, term, broken } = line.dataset;
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "break" });
+    const status = Object.assign(document.createElement("p"), { className: "check check-broken" });
+    const green = [...document.querySelectorAll("p.check-pass")].find((one) => one.querySelector(`a[href="#${claim}"]`));
+    const formulas = document.getElementById(claim).closest("section").querySelectorAll(`:scope > :not(section) .t-${term}`);
+    button.textContent = `Break it: ${broken}`;
+    button.setAttribute("aria-pressed", false);
+    status.setAttribute("role", "status");
+    status.hidden = true;
+    line.hidden = true;
+    green.after(status);
+    line.before(button);
+    button.addEventListener("click", () => {
+      const whole = button.getAttribute("aria-pressed") === "true";
+      button.setAttribute("aria-pressed", !whole);
+      button.textContent = whole ? `Break it: ${broken}` : "Mend it";
+      formulas.forEach((node) => node.classList.toggle("hurt", !whole));
+      [status.hidden, status.innerHTML] = [whole, whole ? "" : line.innerHTML];
+      green.hidden = [...green.parentElement.querySelectorAll("p[role=status]")].some((one) => !one.hidden);
+    });
+  }
+
   // Paper is white: the light theme prints, whatever the screen shows.
   const root = document.documentElement;
   let theme;

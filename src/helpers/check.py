@@ -16,6 +16,7 @@ from IPython.display import display
 MIME = "application/vnd.derive-then-check+json"
 KINDS = ("exact", "statistical", "conditional", "counter-example", "not reproduced")
 BROKEN = "broken variant"  # the kind that `fails` records: it never counts as evidence for a claim
+TERMS = ("blue", "orange", "green", "purple")  # what a chapter names, in one colour everywhere: see helpers.explore
 
 
 def close(id, got, want, *, atol, kind="exact"):
@@ -92,7 +93,7 @@ def holds(id, condition, seen, *, kind="exact"):
     _record(id, kind, "holds", seen, None, None, None)
 
 
-def fails(id, got, want, *, atol, broken):
+def fails(id, got, want, *, atol, broken, term=None):
     """Pass if `close` would fail: a deliberately broken variant goes red, so the check of this claim can fail.
 
     Args:
@@ -100,6 +101,8 @@ def fails(id, got, want, *, atol, broken):
         got: what the broken variant gives. NaN and infinity are failures here as in `close`.
         want, atol: as in `close`; `want` must be finite.
         broken: what was broken, in words.
+        term: the colour of what was broken, where the formulas of the section have it in one: one of `TERMS`. The page
+            then has a button that marks it there.
 
     Raises:
         AssertionError: the broken variant passes: the check sees nothing.
@@ -107,13 +110,15 @@ def fails(id, got, want, *, atol, broken):
     """
     with _about(id):
         atol, broken = _number("atol", atol, least=0), _text("broken", broken)
+        if term is not None and term not in TERMS:
+            raise ValueError(f"term is {term!r}; it must be one of {', '.join(TERMS)}")
         if not _finite(_array("want", want)[0]):
             raise ValueError("want holds NaN or infinity; a broken variant needs a sound value to miss")
         seen = _compare(got, want)
     error, bound = _g(seen["error"]), _g(atol)
     if seen["error"] <= atol:
         raise AssertionError(f"claim {_id(id)}: the broken variant ({broken}) passes: |Δ| {error} ≤ {bound}")
-    _record(id, BROKEN, "fails", f"|Δ| {error} > {bound}: {broken}", seen["error"], atol, seen["dtype"])
+    _record(id, BROKEN, "fails", f"|Δ| {error} > {bound}: {broken}", seen["error"], atol, seen["dtype"], term)
 
 
 @contextmanager
@@ -257,8 +262,9 @@ class _Line:
         r = self.record
         mark, name = ("✗", "check-broken") if r["kind"] == BROKEN else ("✓", "check-pass")
         tail = f"{r['kind']}, {r['dtype']}" if r["dtype"] else r["kind"]
+        term = f' data-term="{r["term"]}"' if "term" in r else ""
         line = (
-            f'<p class="check {name}"><span class="check-mark">{mark}</span> '
+            f'<p class="check {name}"{term}><span class="check-mark">{mark}</span> '
             f'<a href="#{r["id"]}"><code>{r["id"]}</code></a> '
             f'<span class="check-seen">{html.escape(r["seen"])}</span> <span class="check-kind">{tail}</span></p>'
         )
@@ -268,11 +274,12 @@ class _Line:
         return self._repr_mimebundle_()["text/plain"]
 
 
-def _record(id, kind, how, seen, error, tolerance, dtype):
+def _record(id, kind, how, seen, error, tolerance, dtype, term=None):
     if not isinstance(kind, str) or kind not in (*KINDS, BROKEN) or (kind == BROKEN) != (how == "fails"):
         raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
     record = {"id": _id(id), "kind": kind, "how": how, "seen": seen}
-    display(_Line(record | {"error": _json(error), "tolerance": _json(tolerance), "dtype": dtype}))
+    record |= {"error": _json(error), "tolerance": _json(tolerance), "dtype": dtype}
+    display(_Line(record | ({"term": term} if term else {})))
 
 
 def _json(number):

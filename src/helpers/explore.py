@@ -1,23 +1,26 @@
-"""Figures that a reader can move: live widgets with a kernel, native sliders over rendered frames without one."""
+"""Figures: still ones, and ones that a reader moves from frame to frame, with a kernel and without one."""
 
 import html
 import io
 import itertools
-import json
 import math
 import re
 import string
-import unicodedata
 import zlib
 
-import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from helpers.moving import HERE, Framed, Moving, buttons, slider
+
 BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
 STOPS = 60  # of one slider: more cannot be told apart by hand
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
+# Names for the things of a chapter that have one colour in formulas, pictures and words; the first colours of
+# book.mplstyle, which each theme of the page replaces by a shade that can be read on it.
+TERMS = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "purple": "#b8608f"}
+MODULE = (HERE / "frames.js").read_text("utf-8")
 _ITEMS = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)  # what a frame defines
 
 
@@ -34,13 +37,15 @@ def show(fig, *, label, caption, alt):
         TypeError, ValueError: an argument that is not so, named.
     """
     picture = _picture(fig, alt, str(label))
-    return Still(_figure(label, caption)(picture))
+    return Still(Framed(label, caption)(picture))
 
 
-def explore(draw, *, label, caption, alt, start=None, **grid):
+def explore(
+    draw, *, label, caption, alt, start=None, see=None, handle=None, ghost=False, presets=None, steps=None, **grid
+):
     """A figure with one slider for each parameter; the last expression of a cell.
 
-    With a kernel the sliders call `draw`; in the built page they switch between frames rendered beforehand.
+    Every frame is drawn here and now; the sliders switch between them, in the built page as with a kernel.
 
     Args:
         draw: called as `draw(**params)`; returns a new matplotlib Figure, always of one size.
@@ -50,18 +55,34 @@ def explore(draw, *, label, caption, alt, start=None, **grid):
             the parameters that returns one. No two frames may have the same.
         start: the parameters of the frame that is shown first, as in `{"t": 8}`: the one that tells most. What is
             not named starts at its first value.
+        see: a sentence under each frame, in the form of `alt`, without TeX; it may be the same for several frames.
+            Screen readers hear it when it changes, and `alt` where there is none.
+        handle: a function of the parameters that gives a place (x, y) on each frame, in the data of the figure's
+            first axes. What lies there can be dragged; the sliders follow.
+        ghost: whether the start stays faint behind the picture.
+        presets: buttons, a dict from their text to the parameters that they set.
+        steps: the name of a parameter of which two buttons go one step back and one on.
         **grid: one to three parameters, each a list of two or more different numbers or strings. Greek letters may
             be spelled: `tau` is labelled τ.
 
     Raises:
         TypeError, ValueError: an argument that is not so, named; frames that would exceed `BUDGET` bytes.
     """
-    if not callable(draw):
-        raise TypeError(f"draw is {type(draw).__name__}; it must be a function that returns a matplotlib Figure")
+    for name, function in (("draw", draw), ("handle", handle)):
+        if not (callable(function) or (name == "handle" and handle is None)):
+            gives = "matplotlib Figure" if name == "draw" else "place (x, y)"
+            raise TypeError(f"{name} is {type(function).__name__}; it must be a function that returns a {gives}")
     if not 1 <= len(grid) <= 3:
         raise ValueError(f"grid has {len(grid)} parameters; it must have 1 to 3 (for a still figure use show)")
     grid = {name: _values(name, values) for name, values in grid.items()}
-    return Explorer(draw, _figure(label, caption), _template(alt, grid), grid, _start(start, grid))
+    framed, start = Framed(label, caption), _start("start", start, grid)
+    says = _template("alt", alt, grid), _template("see", alt if see is None else see, grid)
+    if presets is not None and not isinstance(presets, dict):
+        raise TypeError(f"presets is {type(presets).__name__}; it must be a dict from texts to parameters")
+    sets = {text: _start(f"presets[{text!r}]", params, grid, start) for text, params in (presets or {}).items()}
+    if steps is not None and steps not in grid:
+        raise ValueError(f"steps is {steps!r}; it must be one of the parameters, {list(grid)}")
+    return Explorer(draw, framed, says, grid, start, handle, ghost, sets, steps, spoken=see is not None)
 
 
 class Still:
@@ -77,107 +98,60 @@ class Still:
         return "figure: " + html.unescape(re.search('aria-label="([^"]*)"', self.html)[1])
 
 
-class Explorer:
-    """Sliders over a figure, as a live widget and as a page without a kernel: see `explore`."""
+class Explorer(Moving):
+    """Sliders over a figure: see `explore`."""
 
-    def __init__(self, draw, figure, alt, grid, start):
+    def __init__(self, draw, framed, says, grid, start, handle, ghost, presets, steps, spoken):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-        alts = [alt(**point) for point in points]
+        alts, seen = ([say(**point) for point in points] for say in says)
         if len(set(alts)) < len(alts):
             twice = next(a for a in alts if alts.count(a) > 1)
             raise ValueError(f"alt says {twice!r} of more than one frame; name every parameter in it")
+        places = []
 
-        def frame(point):
-            return _picture(draw(**point), alt(**point), figure.label)
+        def frame(n):
+            fig = draw(**points[n])
+            picture = _picture(fig, alts[n], framed.label)
+            if handle is not None:
+                places.append((n, _place(fig, handle(**points[n]))))
+            return picture
 
         # Two frames tell what the rest will cost, before the time is spent on them.
-        first, last = frame(points[0]), frame(points[-1])
+        first, last = frame(0), frame(len(points) - 1)
         one, two = _size([first]), _size([first, last])
         _afford(one + (len(points) - 1) * (two - one), len(points))
-        middle = [frame(point) for point in tqdm(points[1:-1], desc="frames", leave=False)]
+        middle = [frame(n) for n in tqdm(range(1, len(points) - 1), desc="frames", leave=False)]
         self.frames = [first, *middle, last]
         if len(sizes := {re.search('viewBox="([^"]*)"', frame)[1] for frame in self.frames}) > 1:
             raise ValueError(f"draw gives figures of different sizes, {sorted(sizes)}; they must have one")
-        opening = self.frames[points.index(start)]
-        self.html = figure(_page(self.frames, figure.label, opening, grid, start))
         _afford(_size(self.frames), len(points))
-        self.widget = _live(frame, figure.caption, opening, grid, start)
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return self.widget._repr_mimebundle_() | {"text/html": self.html, "text/plain": repr(self)}
-
-    def __repr__(self):
-        return f"explorer with {len(self.frames)} frames"
-
-
-class _figure:
-    """The frame of every picture: its label, its caption, and both as HTML around what is shown."""
-
-    def __init__(self, label, caption):
-        if not isinstance(label, str) or not re.fullmatch(r"fig(-[a-z0-9]+)+", label):
-            kind = ValueError if isinstance(label, str) else TypeError
-            raise kind(f"label is {label!r}; it must be 'fig-' and lower-case words joined by hyphens")
-        if not isinstance(caption, str):
-            raise TypeError(f"caption is {type(caption).__name__}; it must be text that says what to look at")
-        if not caption.strip() or caption.count("$") % 2:
-            raise ValueError(f"caption is {caption!r}; it must say what to look at, with each formula between two $")
-        self.label, self.caption = label, " ".join(caption.split())
-
-    def __call__(self, content):
-        caption = html.escape(self.caption, quote=False)
-        return f'<figure class="explore" id="{self.label}">{content}<figcaption>{caption}</figcaption></figure>'
-
-
-def _live(frame, caption, opening, grid, start):
-    """The ipywidgets form: a kernel draws each frame anew."""
-    picture = ipywidgets.HTML(opening)
-    sliders = {
-        name: ipywidgets.SelectionSlider(
-            options=[(_text(v), v) for v in values], value=start[name], description=_label(name)
+        index = lambda params: {name: grid[name].index(value) for name, value in params.items()}
+        state, opening = index(start), points.index(start)
+        bare, shared = _share(self.frames)
+        data = {"frames": bare, "shared": shared, "see": seen, "sizes": {name: len(v) for name, v in grid.items()}}
+        if places:
+            data["places"] = [place for _, place in sorted(places)]
+        rows = ""
+        for name, values in grid.items():
+            texts = [_text(value) for value in values]
+            rows += slider(framed.label, name, state[name], len(values) - 1, texts[state[name]], texts)
+        moves = [(text, {"data-set": index(params)}) for text, params in presets.items()]
+        if steps:
+            one = {"data-of": steps}
+            moves = [("‹ back", one | {"data-step": "-1"}), ("next ›", one | {"data-step": "1"}), *moves]
+        super().__init__(
+            framed,
+            self.frames[opening],
+            rows + buttons(*moves),
+            seen[opening],
+            MODULE,
+            data,
+            state,
+            f"explorer with {len(self.frames)} frames",
+            ghost,
         )
-        for name, values in grid.items()
-    }
-
-    def redraw(_):
-        try:
-            picture.value = frame({name: slider.value for name, slider in sliders.items()})
-        except Exception as error:  # a widget has nowhere else to say it
-            said = html.escape(f"{type(error).__name__}: {error}")
-            picture.value = f"<p>The figure could not be drawn ({said}). Run the cells above again, then this one.</p>"
-
-    for slider in sliders.values():
-        slider.observe(redraw, "value")
-    return ipywidgets.VBox([picture, *sliders.values(), ipywidgets.HTMLMath(html.escape(caption, quote=False))])
-
-
-_SCRIPT = """(()=>{const root=document.currentScript.parentElement,sliders=[...root.querySelectorAll("input")],
-frames=JSON.parse(root.querySelector("script[type='application/json']").textContent),
-values=sliders.map(s=>s.dataset.values.split("|"));
-const move=()=>{let n=0;sliders.forEach((s,i)=>{const v=values[i][s.value];n=n*values[i].length+ +s.value;
-s.setAttribute("aria-valuetext",v);s.nextElementSibling.textContent=v});
-root.querySelector(".frame").innerHTML=frames[n]};
-sliders.forEach(s=>s.addEventListener("input",move));move()})()"""
-
-
-def _page(frames, id, opening, grid, start):
-    """The form without a kernel: native range inputs that switch between the frames, and no library."""
-    rows, opening = [], frames.index(opening)
-    frames, shared = _share(frames)
-    for name, values in grid.items():
-        label, texts = html.escape(_label(name)), [html.escape(_text(v)) for v in values]
-        at = values.index(start[name])
-        rows.append(
-            f'<div class="explore-row"><label for="{id}-{name}">{label}</label> '
-            f'<input type="range" id="{id}-{name}" min="0" max="{len(values) - 1}" value="{at}" step="1" '
-            f'autocomplete="off" aria-valuetext="{texts[at]}" data-values="{"|".join(texts)}"> '
-            f'<output for="{id}-{name}">{texts[at]}</output></div>'
-        )
-    data = json.dumps(frames, ensure_ascii=False).replace("</", "<\\/")  # no </script> inside a script
-    return (
-        f'{shared}<div class="frame">{frames[opening]}</div>{"".join(rows)}'
-        "<noscript><p>The slider needs JavaScript; this is the frame it starts with.</p></noscript>"
-        f'<script type="application/json">{data}</script><script>{_SCRIPT}</script>'
-    )
+        if not spoken:
+            self.inside = self.inside.replace('class="see"', 'class="see unseen"')
 
 
 def _share(frames):
@@ -207,7 +181,10 @@ def _picture(fig, alt, label):
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub("<!--.*?-->\n?|<(metadata|style)\\b.*?</\\1>\n?", "", svg, flags=re.DOTALL)  # its style is for "*"
     # matplotlib numbers groups alike in every figure of a page, and names images by their content
+    svg = re.sub(r'<g id="(t-[a-z]+)', r'<g class="\1"', svg)  # a term, named by set_gid
     svg = re.sub(r'(<g|<image[^>]*?) id="[^"]*"', r"\1", svg)
+    for name, colour in TERMS.items():
+        svg = svg.replace(colour, f"var(--t-{name}, {colour})")
     svg = re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg)  # 0.01 pt is finer than any screen
     # matplotlib names some clip paths by their order
     names = {i[2]: f"s{zlib.crc32((label + i[0].replace(i[2], '')).encode()):x}" for i in _ITEMS.finditer(svg)}
@@ -215,6 +192,15 @@ def _picture(fig, alt, label):
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r' width="[^"]*"', ' style="display:block;width:100%;max-width:40rem;height:auto"', svg, count=1)
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" stroke-linejoin="round"', 1)
+
+
+def _place(fig, point):
+    """A place in the data of the first axes, in the units of the picture's viewBox."""
+    try:
+        x, y = fig.axes[0].transData.transform([float(part) for part in point]) * 72 / fig.dpi
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValueError(f"handle gives {point!r}; it must give a place (x, y) in the first axes") from error
+    return [round(x, 1), round(72 * fig.get_size_inches()[1] - y, 1)]
 
 
 def _size(frames):
@@ -250,47 +236,39 @@ def _values(name, values):
     return values
 
 
-def _start(start, grid):
-    """The parameters of the opening frame, complete."""
+def _start(which, start, grid, rest=None):
+    """Parameters as a dict with all names; those that are not named are as in `rest`, or at their first value."""
     start = {} if start is None else start
     if not isinstance(start, dict):
-        raise TypeError(f"start is {type(start).__name__}; it must be a dict of parameters, such as {{'t': 8}}")
+        raise TypeError(f"{which} is {type(start).__name__}; it must be a dict of parameters, such as {{'t': 8}}")
     for name, value in start.items():
         if name not in grid:
-            raise ValueError(f"start names {name!r}; the parameters are {list(grid)}")
+            raise ValueError(f"{which} names {name!r}; the parameters are {list(grid)}")
         if value not in grid[name]:
-            raise ValueError(f"start has {name} = {value!r}; it must be one of {grid[name]}")
-    return {name: start.get(name, values[0]) for name, values in grid.items()}
+            raise ValueError(f"{which} has {name} = {value!r}; it must be one of {grid[name]}")
+    return {name: start[name] if name in start else (rest or {}).get(name, grid[name][0]) for name in grid}
 
 
-def _template(alt, grid):
-    """`alt` as a function of the parameters, with each text checked."""
+def _template(which, alt, grid):
+    """`alt` or `see` as a function of the parameters, with each text checked."""
     if callable(alt):
-        return lambda **point: _alt(alt(**point))
+        return lambda **point: _alt(alt(**point), which)
     try:
-        fields = {field for _, field, _, _ in string.Formatter().parse(_alt(alt)) if field is not None}
-        if fields != set(grid):
+        fields = {field for _, field, _, _ in string.Formatter().parse(_alt(alt, which)) if field is not None}
+        if (fields != set(grid)) if which == "alt" else not fields <= set(grid):
             raise ValueError(f"it has the fields {sorted(fields)} and must name each parameter: {sorted(grid)}")
         alt.format(**{name: values[0] for name, values in grid.items()})
     except (ValueError, LookupError, AttributeError) as error:
-        raise ValueError(f"alt is {alt!r}; {error}") from error
-    return lambda **point: _alt(alt.format(**point))
+        raise ValueError(f"{which} is {alt!r}; {error}") from error
+    return lambda **point: _alt(alt.format(**point), which)
 
 
-def _alt(alt):
+def _alt(alt, which="alt"):
     if not isinstance(alt, str):
-        raise TypeError(f"alt is {type(alt).__name__}; it must be text that says what the figure shows")
+        raise TypeError(f"{which} is {type(alt).__name__}; it must be text that says what the figure shows")
     if not alt.strip() or re.search(r"[$\\]", alt):
-        raise ValueError(f"alt is {alt!r}; it must say in plain words, without TeX, what the figure shows")
+        raise ValueError(f"{which} is {alt!r}; it must say in plain words, without TeX, what the figure shows")
     return alt
-
-
-def _label(name):
-    """τ for tau; any other name as it is."""
-    try:
-        return unicodedata.lookup(f"GREEK SMALL LETTER {name.rstrip('_').replace('lambda', 'lamda')}")
-    except KeyError:
-        return name.replace("_", " ").strip()
 
 
 def _text(value):

@@ -1,0 +1,74 @@
+// Chapter 4: one column is to be kept, of a cloud in the plane and an outlier that a hand moves.
+// data: cloud, [[x, y], …]. state: x and y of the outlier, in tenths above LOW.
+const LOW = [-5, -2], SPAN = 14, LENGTHS = Array.from({ length: 57 }, (_, n) => n / 4);
+const place = ({ x, y }) => [LOW[0] + x / 10, LOW[1] + y / 10];
+const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
+
+// The columns that CPQR and greedy keep, each with the error that it leaves.
+const choose = (columns) => {
+  const squares = columns.map((m) => dot(m, m));
+  const gains = columns.map((c, k) => (squares[k] ? columns.reduce((sum, m) => sum + dot(m, c) ** 2, 0) / squares[k] : 0));
+  const total = squares.reduce((sum, x) => sum + x, 0);
+  const kept = [squares, gains].map((numbers) => numbers.indexOf(Math.max(...numbers)));
+  return { kept, errors: kept.map((k) => Math.sqrt(Math.max(0, total - gains[k]))) };
+};
+
+export const compute = ({ cloud }, state) => {
+  const outlier = place(state), length = Math.hypot(...outlier);
+  const along = (t) => (length ? outlier.map((x) => (x * t) / length) : [0, t]);
+  const curves = LENGTHS.map((t) => choose([...cloud, along(t)]).errors);
+  return { ...choose([...cloud, outlier]), length, curves };
+};
+
+const [W, H, SIDE, TOP, LEFT] = [480, 440, 222, 40, 36];
+const NAMES = ["CPQR: the longest", "greedy: the total"];
+
+export const draw = (data, state) => {
+  const { kept, errors, length, curves } = compute(data, state);
+  const columns = [...data.cloud, place(state)];
+  const to = (n, [x, y]) => [n * (W - SIDE) + ((x - LOW[0]) / SPAN) * SIDE, TOP + SIDE - ((y - LOW[1]) / SPAN) * SIDE];
+  const segment = (n, a, b, more) => `<path d="M${to(n, a).join(" ")}L${to(n, b).join(" ")}" ${more}/>`;
+  const panel = (n) => {
+    const c = columns[kept[n]], unit = c.map((x) => x / Math.hypot(...c));
+    const feet = columns.map((m) => unit.map((u) => u * dot(m, unit)));
+    const id = `plane-${n}`, edge = to(n, [LOW[0], LOW[1] + SPAN]);
+    return `<clipPath id="outlier-${id}"><rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}"/></clipPath>
+      <rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}" fill="none" stroke="currentColor" opacity=".3"/>
+      <text x="${edge[0]}" y="14">${NAMES[n]}</text><text x="${edge[0]}" y="32" class="t-orange" fill="var(--t-orange, #d55e00)">error ${errors[n].toFixed(2)}</text>
+      <g clip-path="url(#outlier-${id})">
+      ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}
+      ${segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2"')}
+      ${columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="1.5"')).join("")}
+      ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] ? 6 : 3.5}" ${k === kept[n] ? 'fill="var(--t-blue, #0072b2)"' : ""}/>`).join("")}</g>`;
+  };
+  const most = Math.max(...curves.flat(), ...errors) * 1.1, base = H - 34, high = base - 300;
+  const at = (t, e) => `${LEFT + (t / SPAN) * (W - LEFT - 8)} ${base - (e / most) * high}`;
+  const curve = (n, dash) =>
+    `<polyline fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash}" points="${LENGTHS.map((t, k) => at(t, curves[k][n])).join(" ")}"/>`;
+  const ticks = [0, 5, 10].map((t) => `<text x="${at(t, 0).split(" ")[0]}" y="${base + 15}" text-anchor="middle">${t}</text>`);
+  const now = Math.min(SPAN, length), same = kept[0] === kept[1];
+  const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
+  return {
+    svg: `<svg role="img" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13" fill="currentColor" aria-label="Columns in the plane and an outlier of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, both errors against the outlier's length.">
+      ${panel(0)}${panel(1)}
+      <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
+      <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
+      <text x="12" y="${base - high / 2}" text-anchor="middle" transform="rotate(-90 12 ${base - high / 2})">error</text>
+      ${curve(0, "")}${curve(1, "6 4")}
+      <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>
+      <text x="${W - 8}" y="${base - high - 8}" text-anchor="end">— CPQR   - - greedy</text></svg>`,
+    see: `The outlier has length ${length.toFixed(1)}. CPQR keeps ${which(kept[0])} and loses ${errors[0].toFixed(2)}; greedy keeps ${same ? "the same" : which(kept[1])} and loses ${errors[1].toFixed(2)}.`,
+    knobs: { left: to(0, place(state)), right: to(1, place(state)) },
+  };
+};
+
+export default stage({
+  draw,
+  drag(data, state, name, x, y) {
+    const n = name === "right" ? 1 : 0, tenth = (u) => Math.max(0, Math.min(10 * SPAN, Math.round(10 * u)));
+    return {
+      x: tenth(((x - n * (W - SIDE)) / SIDE) * SPAN),
+      y: tenth(((TOP + SIDE - y) / SIDE) * SPAN),
+    };
+  },
+});
