@@ -12,6 +12,7 @@ from scipy.linalg import qr, solve_triangular
 
 METHODS = ("pivoted", "sketch", "sample", "greedy", "strong", "best")
 SUBSETS = 20_000  # that "best" may try
+FEW = 64  # columns whose lengths pivoting keeps up to date
 
 
 def interpolative_decomposition(M, rank=None, method="pivoted", *, tol=None, seed=None, oversample=10):
@@ -91,23 +92,36 @@ def _chosen(A, rank, method, tiny, rng, oversample):
 
 
 def _pivots(A, rank, tiny=0, enough=0):
-    """QR with column pivoting until a length (`tiny`) or the sum of squares (`enough`) runs out: S, QᵀA, that sum."""
+    """QR with column pivoting until a length (`tiny`) or the sum of squares (`enough`) runs out: S, QᵀA, that sum.
+
+    Lengths only fall, so an old one is a bound: the `FEW` longest are kept up to date until another might be longer.
+    """
     Q, B, S, D = np.empty((rank, len(A))), np.empty((rank, A.shape[1])), [], A
     left = np.einsum("ij,ij->j", A, A)  # ‖d_j‖², the residual of column j; D may be behind
     seen = left.copy()  # when it was last measured
-    while (k := len(S)) < rank and left.sum() > enough and left.max() > tiny**2:
-        S.append(j := int(left.argmax()))
-        q = D[:, j]
-        for _ in range(2):  # the second time for what rounding left
-            q = q - Q[:k] @ q @ Q[:k]
-        Q[k] = q / np.linalg.norm(q)
-        B[k] = Q[k] @ D
-        left -= B[k] ** 2
-        left[S] = seen[j] = 0
-        lost = left < np.sqrt(np.finfo(float).eps) * seen  # half of the digits, as in LAPACK: measure anew
+    half = np.sqrt(np.finfo(float).eps)  # of the digits; with less, measure anew, as LAPACK does
+    while (done := len(S)) < rank and left.sum() > enough and left.max() > tiny**2:
+        few = np.sort(np.argsort(-left, kind="stable")[:FEW])
+        C, near, other = D[:, few], left[few], np.delete(left, few).max(initial=tiny**2)
+        for k in range(done, rank):
+            i = near.argmax()
+            q = C[:, i]
+            for _ in range(2):  # the second time for what rounding left
+                q = q - Q[:k] @ q @ Q[:k]
+            Q[k] = q / np.linalg.norm(q)
+            S.append(int(few[i]))
+            seen[S[-1]] = 0
+            near = np.where(seen[few] > 0, near - (Q[k] @ C) ** 2, 0)
+            if enough or near.max() <= other or (near < half * seen[few]).any():
+                break
+        new = slice(done, len(S))
+        B[new] = Q[new] @ D
+        left -= np.einsum("ij,ij->j", B[new], B[new])
+        left[S] = 0
+        lost = left < half * seen
         if lost.any():
             D = A.copy(order="K") if D is A else D
-            D[:, lost] -= Q[: k + 1].T @ (Q[: k + 1] @ D[:, lost])
+            D[:, lost] -= Q[: len(S)].T @ (Q[: len(S)] @ D[:, lost])
             left[lost] = seen[lost] = np.einsum("ij,ij->j", D[:, lost], D[:, lost])
     return np.array(S, dtype=int), B[: len(S)], left.sum()
 
