@@ -259,6 +259,8 @@ def test_zero_columns_and_doubles_are_never_chosen(method):
 def test_nothing_but_zeros_has_no_columns_to_choose(method):
     with pytest.raises(ValueError, match="rank is 1; it must be at most 0"):
         decompose(np.zeros((3, 4)), 1, method)
+    with pytest.raises(ValueError, match="rank is 1; it must be at most 0"):
+        decompose(np.zeros((3, 1)), 1, method)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -295,6 +297,12 @@ def test_where_a_column_counts_as_independent(method):
     M[1, 1] = 0.9 * 50 * EPS
     with pytest.raises(ValueError, match="at most 1"):
         decompose(M, 2, method)
+
+
+def test_a_method_that_fails_where_pivoting_does_not_is_refused_too(monkeypatch):
+    monkeypatch.setattr(interpolative, "_greedy", lambda A, rank, tiny: np.zeros(rank, dtype=int))
+    with pytest.raises(ValueError, match="rank is 2; it must be at most 1"):
+        interpolative_decomposition(np.eye(3), 2, "greedy")
 
 
 def test_a_sample_of_dependent_columns_is_widened():
@@ -336,6 +344,15 @@ def test_greedy_makes_the_gram_matrix_anew_where_digits_run_out():
                 R = R - np.outer(q, q @ R)
 
 
+def test_greedy_makes_the_gram_matrix_anew_though_only_some_run_out():
+    """Six columns all but parallel lose 14 digits of their squares at the first step, six small ones none."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        M = 1e-7 * rng.normal(size=(12, 12))
+        M[:, :6] += rng.normal(size=(12, 1))
+        assert interpolative_decomposition(M, 4, "greedy")[0].tolist() == slow_greedy(M, 4)
+
+
 def test_greedy_passes_over_a_residual_that_is_rounding():
     """When one direction is left all gains tie, and the column must still be a real one."""
     for seed in range(50):
@@ -350,8 +367,10 @@ def test_exchange_takes_the_volume_from_2_up():
         A = np.array(A, dtype=float)
         return sorted(interpolative._exchange(A, np.array(S))[0].tolist())
 
-    assert kept([[1, 2.05]], [0]) == [1] and kept([[1, 1.95]], [0]) == [0]
+    assert kept([[1, 2]], [0]) == [0] and kept([[1, 2.05]], [0]) == [1] and kept([[1, 1.95]], [0]) == [0]
     assert kept([[1, 0], [0, 2.05]], [0]) == [1] and kept([[1, 0], [0, 1.95]], [0]) == [0]
+    assert kept([[1, -2.05]], [0]) == [1] and kept([[1, -1.95]], [0]) == [0]
+    assert kept(np.diag([1, 1, 2.05]), [0, 1]) == [1, 2] and kept(np.diag([1, 1, 1.95]), [0, 1]) == [0, 1]
     assert kept([[1, 10, 0], [0, 1, 0], [0, 0, 1]], [0, 1]) == [1, 2]
 
 
@@ -366,6 +385,7 @@ def test_best_sees_small_residuals_and_its_limit(monkeypatch):
     least = min(error(M, S) for S in combinations(range(8), 3))
     assert error(M, decompose(M, 3, "best")[0]) <= 1.01 * least
     assert 2 in decompose([[1, 1, 0], [0, 0, 1e-10]], 2, "best")[0]
+    assert decompose(np.eye(3), 1, "best")[0] == [0]
     monkeypatch.setattr(interpolative, "SUBSETS", 6)
     decompose(np.eye(4), 2, "best")
     monkeypatch.setattr(interpolative, "SUBSETS", 5)
@@ -396,6 +416,7 @@ BAD = {
     r"M has shape \(0, 6\)": dict(M=M[:0]),
     r"M has shape \(5, 0\)": dict(M=M[:, :0]),
     "M holds NaN or infinity": dict(M=np.where(M[2, 3] == M, np.nan, M)),
+    "M holds NaN or infinity; it": dict(M=np.where(M[0, 0] == M, np.inf, abs(M))),
     "M holds NaN or inf": dict(M=np.where(M[0, 0] == M, -np.inf, M)),
     "M is ndarray of complex128": dict(M=M + 0j),
     "M is ndarray of bool": dict(M=M > 0),
