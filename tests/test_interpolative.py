@@ -103,8 +103,9 @@ def test_ties_are_broken_from_the_left(c, rank):
     assert interpolative_decomposition(np.ones((3, 4)) + np.eye(3, 4), 3)[0].tolist() == [0, 1, 2]
 
 
-def test_of_equals_the_first_is_taken_be_it_kept_up_to_date_or_not(monkeypatch):
-    monkeypatch.setattr(interpolative, "FEW", 2)
+@pytest.mark.parametrize("few", [2, 3])
+def test_of_equals_the_first_is_taken_be_it_kept_up_to_date_or_not(few, monkeypatch):
+    monkeypatch.setattr(interpolative, "FEW", few)
     assert interpolative_decomposition([[0, 1, 2], [1, 0, 0], [0, 1, 0]], 2)[0].tolist() == [2, 0]
 
 
@@ -348,8 +349,8 @@ def test_greedy_makes_the_gram_matrix_anew_though_only_some_run_out():
     """Six columns all but parallel lose 14 digits of their squares at the first step, six small ones none."""
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        M = 1e-7 * rng.normal(size=(12, 12))
-        M[:, :6] += rng.normal(size=(12, 1))
+        M = 10 * rng.normal(size=(12, 12))
+        M[:, :6] += 1e8 * rng.normal(size=(12, 1))
         assert interpolative_decomposition(M, 4, "greedy")[0].tolist() == slow_greedy(M, 4)
 
 
@@ -370,6 +371,7 @@ def test_exchange_takes_the_volume_from_2_up():
     assert kept([[1, 2]], [0]) == [0] and kept([[1, 2.05]], [0]) == [1] and kept([[1, 1.95]], [0]) == [0]
     assert kept([[1, 0], [0, 2.05]], [0]) == [1] and kept([[1, 0], [0, 1.95]], [0]) == [0]
     assert kept([[1, -2.05]], [0]) == [1] and kept([[1, -1.95]], [0]) == [0]
+    assert kept([[1, 0], [0, -2.05]], [0]) == [1] and kept([[1, 0], [0, -1.95]], [0]) == [0]
     assert kept(np.diag([1, 1, 2.05]), [0, 1]) == [1, 2] and kept(np.diag([1, 1, 1.95]), [0, 1]) == [0, 1]
     assert kept([[1, 10, 0], [0, 1, 0], [0, 0, 1]], [0, 1]) == [1, 2]
 
@@ -425,6 +427,8 @@ BAD = {
     "M is csr_array; it must be a dense array, such as M.toarray": dict(M=sparse.csr_array(M)),
     "M is coo_matrix; it must be a dense array, such as M.toarray": dict(M=sparse.coo_matrix(M)),
     "M is MatrixLinearOperator; it must be a dense array$": dict(M=aslinearoperator(M)),
+    "M is list of object; it must hold real numbers": dict(M=[[None, 1], [2, 3]]),
+    r"M has shape \(\); it must be": dict(M=7),
     "M is NoneType; it must be a dense array$": dict(M=None),
     "rank is None and tol is None; one of them": dict(rank=None),
     "rank is 2 and tol is 0.1; one of them": dict(tol=0.1),
