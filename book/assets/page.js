@@ -51,7 +51,7 @@
 
   // A broken variant that names its term is a button: it marks the term where the claim's section has it, and puts the
   // red line in the place of the green one.
-  for (const line of document.querySelectorAll("p.check-broken[data-term]")) {
+  for (const line of document.querySelectorAll("p.check-broken[data-claim]")) {
     const { claim, term, broken } = line.dataset;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "break" });
     const status = Object.assign(document.createElement("p"), { className: "check check-broken" });

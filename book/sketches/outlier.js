@@ -49,7 +49,7 @@ export const draw = (data, state) => {
   const now = Math.min(SPAN, length), same = kept[0] === kept[1];
   const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
   return {
-    svg: `<svg role="img" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13" fill="currentColor" aria-label="Columns in the plane and an outlier of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, both errors against the outlier's length.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, both errors against the outlier's length.">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>

@@ -65,7 +65,7 @@ const grey = (columns) => {
   return `data:image/bmp;base64,${btoa(String.fromCharCode(...file))}`;
 };
 
-const [W, H, SIDE, HIGH, TOP] = [480, 318, 232, 153.7, 34]; // of the picture, of one photograph, of its upper edge
+const [W, H, SIDE, HIGH, TOP] = [480, 310, 232, 153.7, 34]; // of the picture, of one photograph, of its upper edge
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
 
 export const draw = (data, state) => {
@@ -80,18 +80,18 @@ export const draw = (data, state) => {
     .map((j) => `<path class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2.5" d="M${x(j)} ${TOP - 9}v9M${W - SIDE + x(j)} ${TOP - 9}v9"/>`)
     .join("");
   const bars = [["you", error], ...others].map(([name, lost], n) => {
-    const y = 214 + 26 * n, long = (330 * lost) / data.scale;
+    const y = 212 + 24 * n, long = (330 * lost) / data.scale;
     return `<text x="76" y="${y + 14}" text-anchor="end">${name}</text>
       <rect class="t-orange" x="84" y="${y + 2}" width="${Math.min(330, long)}" height="16" fill="var(--t-orange, #d55e00)" opacity="${n ? 0.45 : 1}"/>
       <text x="${Math.min(330, long) + 90}" y="${y + 14}">${percent(lost)}</text>`;
   });
   const say = others.map(([name, lost]) => `${name} ${percent(lost)}`).join(", ");
   return {
-    svg: `<svg role="img" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A photograph of a pagoda, and beside it the one rebuilt from ${r} of its ${data.width} columns; below, bars of what is lost: you ${percent(error)}, ${say}">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A photograph of a pagoda, and beside it the one rebuilt from ${r} of its ${data.width} columns; a dashed line marks column ${column}; below, bars of what is lost: you ${percent(error)}, ${say}">
       <text x="0" y="16">the photograph</text><text x="${W - SIDE}" y="16">rebuilt from ${r} column${r === 1 ? "" : "s"}</text>
       ${photo(0, image)}${photo(W - SIDE, grey(rebuilt))}${ticks}
       <path stroke="var(--t-blue, #0072b2)" stroke-dasharray="4 3" d="M${x(column)} ${TOP}v${HIGH}"/>
-      <text x="0" y="206" font-size="13">lost, with ${r} column${r === 1 ? "" : "s"} each</text>${bars.join("")}</svg>`,
+      <text x="${W - SIDE}" y="207" font-size="13">lost, with ${r} column${r === 1 ? "" : "s"} each</text>${bars.join("")}</svg>`,
     see: `${r} kept: you lose ${percent(error)}, ${say}.`,
     knobs: { column: [x(column), TOP + HIGH] },
   };
