@@ -65,7 +65,7 @@ def fold(app, doctree, docname):
 
 def together(app, docname, group, seen):
     """Cells of one rank: what they show, the lines of their claims, and the code folded."""
-    shown, folded, passed, broken, code = [], [], [], {}, 0
+    shown, folded, passed, again, broken, code = [], [], [], {}, {}, 0
     for node in group:
         if isinstance(node, nodes.Admonition):
             folded += [child for child in node.children if not isinstance(child, nodes.title)]
@@ -85,12 +85,16 @@ def together(app, docname, group, seen):
             elif claim not in seen:
                 seen.add(claim)
                 passed.append(claim)
+            else:
+                again[claim] = None
         folded += source
     if not code:
         raise ExtensionError(f"{docname}: an admonition of class check stands beside no check: {group[0].astext()}")
     lines = [ledger.line(app, docname, claim) for claim in passed]
     lines += [line for (claim, term), variants in broken.items() for line in red(claim, term, variants)]
     word = RANKS[rank(group[0])]
+    if again and not lines:
+        word = f"{', '.join(again)}: how more of it was checked"
     start = f'<details class="code code-{rank(group[0])}"><summary>{word} · {code} line{"s" * (code > 1)}</summary>'
     details = [nodes.raw("", start, format="html"), *folded, nodes.raw("", "</details>", format="html")]
     output = [nodes.container("", *shown, classes=["cell_output"])] if shown else []
@@ -98,16 +102,15 @@ def together(app, docname, group, seen):
 
 
 def red(claim, term, variants):
-    """One red line for the broken variants of a claim; or one for each whose term the page can mark (see page.js)."""
-    for part in [[variant] for variant in variants] if term else [variants]:
-        said = "; ".join(variant for _, variant in part)
-        measured = f" ({part[0][0]})" if term else ""
-        marks = f' data-claim="{claim}" data-term="{term}" data-broken="{html.escape(said)}"' if term else ""
+    """A red line for each broken variant of a claim; on a screen there is a button in its place, see page.js."""
+    for measured, said in variants:
+        marks = f'data-claim="{claim}" data-term="{term or ""}" data-broken="{html.escape(said)}"'
         yield nodes.raw(
             "",
-            f'<p class="check check-broken"{marks}><span class="check-mark">✗ </span>'
+            f'<button type="button" class="break" aria-pressed="false" {marks}>Break it: {html.escape(said)}</button>'
+            f'<p class="check check-broken unpressed"><span class="check-mark">✗ </span>'
             f'<a class="reference internal" href="#{claim}"><code class="docutils literal">{claim}</code></a> '
-            f"goes red: {html.escape(said + measured)}</p>",
+            f"goes red: {html.escape(f'{said} ({measured})')}</p>",
             format="html",
         )
 

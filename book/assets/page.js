@@ -49,26 +49,25 @@
       word.addEventListener(kind, light(on));
   }
 
-  // A broken variant that names its term is a button: it marks the term where the claim's section has it, and puts the
-  // red line in the place of the green one.
-  for (const line of document.querySelectorAll("p.check-broken[data-claim]")) {
-    const { claim, term, broken } = line.dataset;
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "break" });
+  // A broken variant is a button: it puts the red line in the place of the claim's green one, and marks what it breaks,
+  // if it names a term, in the claim and in the formula that stands last before it.
+  for (const button of document.querySelectorAll("button.break")) {
+    const { claim, term, broken } = button.dataset, line = button.nextElementSibling;
     const status = Object.assign(document.createElement("p"), { className: "check check-broken" });
     const green = [...document.querySelectorAll("p.check-pass")].find((one) => one.querySelector(`a[href="#${claim}"]`));
-    const formulas = document.getElementById(claim).closest("section").querySelectorAll(`:scope > :not(section) .t-${term}`);
-    button.textContent = `Break it: ${broken}`;
-    button.setAttribute("aria-pressed", false);
+    const box = document.getElementById(claim);
+    const before = [...box.closest("section").querySelectorAll("div.math")].filter(
+      (formula) => term && formula.querySelector(`.t-${term}`) && button.compareDocumentPosition(formula) & Node.DOCUMENT_POSITION_PRECEDING,
+    );
+    const hurt = [box, ...before.slice(-1)].flatMap((place) => (term ? [...place.querySelectorAll(`.katex .t-${term}`)] : []));
     status.setAttribute("role", "status");
     status.hidden = true;
-    line.hidden = true;
     green.after(status);
-    line.before(button);
     button.addEventListener("click", () => {
       const whole = button.getAttribute("aria-pressed") === "true";
       button.setAttribute("aria-pressed", !whole);
-      button.textContent = whole ? `Break it: ${broken}` : "Mend it";
-      formulas.forEach((node) => node.classList.toggle("hurt", !whole));
+      button.textContent = whole ? `Break it: ${broken}` : `Mend it: ${broken}`;
+      hurt.forEach((node) => node.classList.toggle("hurt", !whole));
       [status.hidden, status.innerHTML] = [whole, whole ? "" : line.innerHTML];
       green.hidden = [...green.parentElement.querySelectorAll("p[role=status]")].some((one) => !one.hidden);
     });

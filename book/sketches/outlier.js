@@ -52,8 +52,9 @@ export const draw = (data, state) => {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, both errors against the outlier's length.">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
+      ${[0.25, 0.5, 0.75, 1].map((part) => `<text x="${LEFT - 4}" y="${base - part * high + 4}" text-anchor="end" font-size="11">${(part * most).toFixed(1)}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
-      <text x="12" y="${base - high / 2}" text-anchor="middle" transform="rotate(-90 12 ${base - high / 2})">error</text>
+      <text x="${LEFT}" y="${base - high - 8}">error</text>
       ${curve(0, "")}${curve(1, "6 4")}
       <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>
       <text x="${W - 8}" y="${base - high - 8}" text-anchor="end">— CPQR   - - greedy</text></svg>`,
