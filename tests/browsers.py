@@ -214,7 +214,7 @@ def test_handles_terms_and_questions(engine, site, path):
     for n in range(engine.run("() => document.querySelectorAll('article span[class^=t-][tabindex]').length")):
         word = f"document.querySelectorAll('article span[class^=t-][tabindex]')[{n}]"
         assert engine.run(f"() => {{ {word}.focus(); return document.querySelectorAll('.lit').length }}") >= 2
-    buttons = "document.querySelectorAll('button.break:not([data-term=\\"\\"])')"
+    buttons = """document.querySelectorAll('button.break:not([data-term=""])')"""
     for n in range(engine.run(f"() => {buttons}.length")):
         press = f"""() => {{
             {buttons}[{n}].click();
