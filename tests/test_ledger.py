@@ -86,8 +86,8 @@ def test_one_line_for_a_claim(build):
     outside, inside = page.partition("<details")[::2]
     inside = inside.partition("</details>")[0]
     assert "✓ a-claim 3 comparisons · worst |Δ| 5.0e-01, 25% of the tolerance" in page_text(outside)
-    assert "✗ a-claim goes red: a sign (|Δ| 8 > 1)" in page_text(outside)
-    assert "✗ a-claim goes red: a &lt;2&gt; (|Δ| 4 > 1)" in page_text(outside)
+    assert "✗ a-claim goes red: a sign (|Δ| 8 &gt; 1)" in page_text(outside)
+    assert "✗ a-claim goes red: a &lt;2&gt; (|Δ| 4 &gt; 1)" in page_text(outside)
     assert outside.count('<p class="check') == 3 and inside.count('<p class="check') == 5
     assert "How it was checked · 6 lines" in inside and "We allow" in inside and "We allow" not in outside
     assert "<td><p>4</p></td>" in pages["index"] and "<td><p>8</p></td>" in pages["index"]  # margins
