@@ -287,6 +287,7 @@ def test_a_picture_whose_script_is_missing_says_so(visit):
 
 def sliders_move_the_picture(page):
     live(page)
+    assert all(see.bounding_box()["width"] <= 1 for see in page.locator(".see.unseen").all())
     sliders = page.locator(".explore input[type=range]")
     assert sliders.count() >= 2
     for n in range(sliders.count()):

@@ -1,9 +1,9 @@
 """What a notebook's cells become in the page: code by rank, claims in a line, solutions of several cells.
 
 A code cell with one of the tags of `RANKS` is folded under what it shows; neighbours of one rank share a fold. Of the
-lines that checks leave, the page shows one for each claim, where its first check stands, and one for the variants of a
-claim that were broken there; the single lines stand in the fold, and so does an admonition of class `check`, which is
-where a tolerance is explained. A solution takes in the cells that follow it, up to the next exercise or heading.
+lines that checks leave, the page shows one for each claim, where its first check stands, and a button for each variant
+that was broken there; the single lines stand in the fold, and so does an admonition of class `check`, which is where a
+tolerance is explained. A solution takes in the cells that follow it, up to the next exercise or heading.
 """
 
 import html
@@ -104,7 +104,7 @@ def together(app, docname, group, seen):
 def red(claim, term, variants):
     """A red line for each broken variant of a claim; on a screen there is a button in its place, see page.js."""
     for measured, said in variants:
-        marks = f'data-claim="{claim}" data-term="{term or ""}" data-broken="{html.escape(said)}"'
+        marks = f'data-claim="{claim}" data-term="{term or ""}"'
         yield nodes.raw(
             "",
             f'<button type="button" class="break" aria-pressed="false" {marks}>Break it: {html.escape(said)}</button>'

@@ -15,12 +15,14 @@ from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset_file
 from sphinx.util.math import get_node_equation_number
 
+from helpers.check import TERMS
+
 LOGGER = logging.getLogger(__name__)
 DIST = Path(__file__).parents[2] / "tests/engines/node_modules/katex/dist"  # script, style and fonts of one version
 OPTIONS = {"throwOnError": True, "strict": "error"}
 RAW = re.compile(r"<annotation .*?</annotation>", re.DOTALL)  # TeX that some readers of pages would show
 # \textcolor{blue}{…} names a term, whose colour the theme of the page knows. (\htmlClass would be red in JupyterLab.)
-COLOURED = re.compile(r'<span class="([^"]*)" style="([^"]*)color:(blue|orange|green|purple);')
+COLOURED = re.compile(rf'<span class="([^"]*)" style="([^"]*)color:({"|".join(TERMS)});')
 # One line in, one line out: a pipe needs no port, no waiting for a server and no time limit.
 SCRIPT = """
 const katex = require(process.argv[1]);

@@ -52,7 +52,7 @@
   // A broken variant is a button: it puts the red line in the place of the claim's green one, and marks what it breaks,
   // if it names a term, in the claim and in the formula that stands last before it.
   for (const button of document.querySelectorAll("button.break")) {
-    const { claim, term, broken } = button.dataset, line = button.nextElementSibling;
+    const { claim, term } = button.dataset, words = button.textContent, line = button.nextElementSibling;
     const status = Object.assign(document.createElement("p"), { className: "check check-broken" });
     const green = [...document.querySelectorAll("p.check-pass")].find((one) => one.querySelector(`a[href="#${claim}"]`));
     const box = document.getElementById(claim);
@@ -66,7 +66,7 @@
     button.addEventListener("click", () => {
       const whole = button.getAttribute("aria-pressed") === "true";
       button.setAttribute("aria-pressed", !whole);
-      button.textContent = whole ? `Break it: ${broken}` : `Mend it: ${broken}`;
+      button.textContent = whole ? words : words.replace("Break", "Mend");
       hurt.forEach((node) => node.classList.toggle("hurt", !whole));
       [status.hidden, status.innerHTML] = [whole, whole ? "" : line.innerHTML];
       green.hidden = [...green.parentElement.querySelectorAll("p[role=status]")].some((one) => !one.hidden);

@@ -35,17 +35,22 @@ const residual = (columns, kept) => {
   return left;
 };
 
-// Error ÷ size of the photograph, the squared lengths of what is left, and the next column of two methods.
-export const compute = (data, { kept }) => {
+// What is left, its squared lengths, those of the whole photograph added up, and the error ÷ its size.
+const leave = (data, { kept }) => {
   const { columns } = read(data);
   const left = residual(columns, kept);
   const squares = left.map((d) => dot(d, d));
   const total = columns.reduce((sum, m) => sum + dot(m, m), 0);
+  return { left, squares, total, error: Math.sqrt(squares.reduce((sum, x) => sum + x, 0) / total) };
+};
+
+// The numbers of the picture, and the next column of two methods.
+export const compute = (data, state) => {
+  const { left, squares, total, error } = leave(data, state);
   const gains = left.map((d, j) =>
     squares[j] > 1e-9 * total ? left.reduce((sum, e) => sum + dot(d, e) ** 2, 0) / squares[j] : 0,
   );
   const largest = (numbers) => numbers.indexOf(Math.max(...numbers));
-  const error = Math.sqrt(squares.reduce((sum, x) => sum + x, 0) / total);
   return { error, squares, longest: largest(squares), greedy: largest(gains) };
 };
 
@@ -69,8 +74,7 @@ const [W, H, SIDE, HIGH, TOP] = [480, 310, 232, 153.7, 34]; // of the picture, o
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
 
 export const draw = (data, state) => {
-  const { kept, column } = state, { columns, image } = read(data), { error } = compute(data, state);
-  const left = residual(columns, kept);
+  const { kept, column } = state, { columns, image } = read(data), { left, error } = leave(data, state);
   const rebuilt = columns.map((m, j) => m.map((x, i) => x - left[j][i]));
   const x = (j) => ((j + 0.5) / data.width) * SIDE;
   const r = kept.length, others = Object.entries(data.others).map(([name, lost]) => [name, lost[r]]);

@@ -8,7 +8,8 @@ is, and a server for it), and one small module for each chapter's reusable mathe
 """
 
 from helpers import check
-from helpers.explore import TERMS, explore, show
+from helpers.check import TERMS
+from helpers.explore import explore, show
 from helpers.predict import predict
 from helpers.seed import seed
 from helpers.sketch import sketch

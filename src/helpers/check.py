@@ -16,7 +16,9 @@ from IPython.display import display
 MIME = "application/vnd.derive-then-check+json"
 KINDS = ("exact", "statistical", "conditional", "counter-example", "not reproduced")
 BROKEN = "broken variant"  # the kind that `fails` records: it never counts as evidence for a claim
-TERMS = ("blue", "orange", "green", "purple")  # what a chapter names, in one colour everywhere: see helpers.explore
+# Names for the things of a chapter that have one colour in formulas, pictures and words; the first colours of
+# book.mplstyle, which each theme of the page replaces by a shade that can be read on it.
+TERMS = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "purple": "#b8608f"}
 
 
 def close(id, got, want, *, atol, kind="exact"):

@@ -12,14 +12,12 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from helpers.check import TERMS
 from helpers.moving import HERE, Framed, Moving, buttons, slider
 
 BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 MB for everything
 STOPS = 60  # of one slider: more cannot be told apart by hand
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
-# Names for the things of a chapter that have one colour in formulas, pictures and words; the first colours of
-# book.mplstyle, which each theme of the page replaces by a shade that can be read on it.
-TERMS = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "purple": "#b8608f"}
 MODULE = (HERE / "frames.js").read_text("utf-8")
 _ITEMS = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</clipPath>)', re.DOTALL)  # what a frame defines
 
@@ -82,7 +80,7 @@ def explore(
     sets = {text: _start(f"presets[{text!r}]", params, grid, start) for text, params in (presets or {}).items()}
     if steps is not None and steps not in grid:
         raise ValueError(f"steps is {steps!r}; it must be one of the parameters, {list(grid)}")
-    return Explorer(draw, framed, says, grid, start, handle, ghost, sets, steps, spoken=see is not None)
+    return Explorer(draw, framed, says, grid, start, handle, ghost, sets, steps, silent=see is None)
 
 
 class Still:
@@ -101,19 +99,19 @@ class Still:
 class Explorer(Moving):
     """Sliders over a figure: see `explore`."""
 
-    def __init__(self, draw, framed, says, grid, start, handle, ghost, presets, steps, spoken):
+    def __init__(self, draw, framed, says, grid, start, handle, ghost, presets, steps, silent):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         alts, seen = ([say(**point) for point in points] for say in says)
         if len(set(alts)) < len(alts):
             twice = next(a for a in alts if alts.count(a) > 1)
             raise ValueError(f"alt says {twice!r} of more than one frame; name every parameter in it")
-        places = []
+        places = {}
 
         def frame(n):
             fig = draw(**points[n])
             picture = _picture(fig, alts[n], framed.label)
             if handle is not None:
-                places.append((n, _place(fig, handle(**points[n]))))
+                places[n] = _place(fig, handle(**points[n]))
             return picture
 
         # Two frames tell what the rest will cost, before the time is spent on them.
@@ -130,7 +128,7 @@ class Explorer(Moving):
         bare, shared = _share(self.frames)
         data = {"frames": bare, "shared": shared, "see": seen, "sizes": {name: len(v) for name, v in grid.items()}}
         if places:
-            data["places"] = [place for _, place in sorted(places)]
+            data["places"] = [places[n] for n in range(len(points))]
         rows = ""
         for name, values in grid.items():
             texts = [_text(value) for value in values]
@@ -149,9 +147,8 @@ class Explorer(Moving):
             state,
             f"explorer with {len(self.frames)} frames",
             ghost,
+            silent,
         )
-        if not spoken:
-            self.inside = self.inside.replace('class="see"', 'class="see unseen"')
 
 
 def _share(frames):

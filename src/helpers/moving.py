@@ -39,12 +39,15 @@ class Framed:
 class Moving:
     """A picture that moves: in a page, as a widget of JupyterLab, and as text."""
 
-    def __init__(self, framed, picture, controls, see, module, data, state, text, ghost=False):
-        """`picture` and `see` are the SVG and the sentence of `state`, `module` the text that changes them."""
+    def __init__(self, framed, picture, controls, see, module, data, state, text, ghost=False, silent=False):
+        """`picture` and `see` are the SVG and the sentence of `state`, `module` the text that changes them.
+
+        What a silent picture says is for screen readers only.
+        """
         behind = '<div class="ghost" aria-hidden="true"></div>' * ghost
         self.inside = (
             f'<div class="stage">{behind}<div class="frame">{picture}</div></div>{controls}'
-            f'<output class="see">{html.escape(see)}</output>'
+            f'<output class="see{" unseen" * silent}">{html.escape(see)}</output>'
             "<noscript><p>Moving it needs JavaScript; this is where it starts.</p></noscript>"
         )
         self.framed, self.text = framed, text

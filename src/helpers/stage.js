@@ -9,7 +9,7 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
     const ranges = [...el.querySelectorAll("input[type=range]")];
     // JupyterLab would take their keys for itself.
     for (const control of el.querySelectorAll("input, button")) control.dataset.lmSuppressShortcuts = "";
-    let state = model.get("state");
+    let state = model.get("state"), knobs = {};
     if (data.shared) el.insertAdjacentHTML("beforeend", data.shared);
     if (ghost) ghost.innerHTML = draw(data, state).svg;
 
@@ -25,7 +25,7 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
       const { width, height } = size();
       return [((clientX - box.left) * width) / box.width, ((clientY - box.top) * height) / box.height];
     };
-    const place = (knobs) => {
+    const place = () => {
       const { width, height } = size();
       const unit = width / (frame.clientWidth || width);
       overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -43,8 +43,7 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
         if (event.button) return;
         event.preventDefault();
         knob.setPointerCapture(event.pointerId);
-        const here = draw(data, state).knobs[name];
-        off = at(event).map((x, i) => here[i] - x);
+        off = at(event).map((x, i) => knobs[name][i] - x);
       });
       knob.addEventListener("pointermove", (event) => {
         if (!knob.hasPointerCapture(event.pointerId)) return;
@@ -71,7 +70,8 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
         button.setAttribute("aria-disabled", range.value === end);
       }
       if (see.textContent !== shown.see) see.textContent = shown.see;
-      place(shown.knobs ?? {});
+      knobs = shown.knobs ?? {};
+      place();
     };
     const update = (change) => {
       state = { ...state, ...change };
@@ -90,7 +90,7 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
         update({ [of]: state[of] + Number(step) });
       });
     if (tap) frame.addEventListener("click", (event) => update(tap(data, state, ...at(event))));
-    new ResizeObserver(() => place(draw(data, state).knobs ?? {})).observe(frame);
     show();
+    new ResizeObserver(place).observe(frame);
   },
 });
