@@ -123,6 +123,10 @@ REDUCE = """() => {
     document.querySelectorAll("tbody > tr:nth-child(n + 11)").forEach((row) => row.remove())}"""
 
 
+REACHABLE = """() => [...document.querySelectorAll("pre, table, .katex-display")].every(
+    (box) => box.scrollWidth <= box.clientWidth + 1 || box.tabIndex === 0)"""
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_page_is_accessible_and_fits(visit, path):
     page = visit(path)
@@ -136,7 +140,7 @@ def test_page_is_accessible_and_fits(visit, path):
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.wait_for_timeout(300)  # boxes that scroll now get into the reach of keys a frame later
+        page.wait_for_function(REACHABLE)  # boxes that scroll now get into the reach of keys a frame or more later
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
         assert [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found] == [], theme
 
@@ -390,6 +394,8 @@ def test_paper_is_white(visit, path):
     assert colours[1] == "light" and max(map(int, re.findall(r"\d+", colours[0])[:3])) < 80
     cut = "[...document.querySelectorAll('article pre')].filter(p => p.scrollWidth > p.clientWidth + 1).length"
     assert page.evaluate(cut) == 0
+    broken = "[...document.querySelectorAll('article table')].every(t => getComputedStyle(t).breakInside === 'auto')"
+    assert page.evaluate(broken)
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
