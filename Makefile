@@ -88,9 +88,8 @@ mutants: .venv/installed browser engines
 	@$(BIN)/python tests/mutants.py --chapter "$(CHAPTER)" --least "$(LEAST)" $(if $(SHARD),--all --shard $(SHARD))
 
 seeds: .venv/installed browser engines
-	@echo "Running the notebooks with the seeds $(SEEDS), two at a time."
-	@first=$$(echo $(SEEDS) | cut -d- -f1); last=$$(echo $(SEEDS) | cut -d- -f2); \
-	  for seed in $$(seq $$first $$last); do echo "Seed $$seed"; BOOK_SEED=$$seed $(BIN)/pytest -q notebooks || exit 1; done
+	@echo "Running the chapters with the seeds $(SEEDS), two at a time."
+	@$(BIN)/python tests/seeds.py --seeds "$(SEEDS)" --chapter "$(CHAPTER)"
 
 browser: .venv/installed
 	@$(BIN)/python -m helpers.browser > /dev/null 2>&1 || { command -v apt-get > /dev/null \
