@@ -12,10 +12,11 @@ from itertools import takewhile
 
 import ledger
 from docutils import nodes
-from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
+LOGGER = logging.getLogger(__name__)
 RANKS = {"check": "How it was checked", "broken": "What would go wrong", "machinery": "Code"}
 LINE = re.compile(
     r'<p class="check check-(pass|broken)"(?: data-term="(\w+)")?>.*?href="#([^"]*)".*?check-seen">(.*?)</span>'
@@ -57,7 +58,7 @@ def fold(app, doctree, docname):
             if child is not None:
                 (group if rank(child) else children).append(child)
                 if rank(child) == "":
-                    no_lines(docname, child)
+                    no_lines(child)
         parent.children = children
         for child in children:
             child.parent = parent
@@ -89,7 +90,8 @@ def together(app, docname, group, seen):
                 again[claim] = None
         folded += source
     if not code:
-        raise ExtensionError(f"{docname}: an admonition of class check stands beside no check: {group[0].astext()}")
+        LOGGER.warning("the admonition of class check stands beside no check", location=group[0], type="mistake")
+        return nodes.container("", *group)
     lines = [ledger.line(app, docname, claim) for claim in passed]
     lines += [line for (claim, term), variants in broken.items() for line in red(claim, term, variants)]
     word = RANKS[rank(group[0])]
@@ -115,10 +117,9 @@ def red(claim, term, variants):
         )
 
 
-def no_lines(docname, cell):
+def no_lines(cell):
     if LINE.search(cell.astext()):
-        where = cell.astext().strip().splitlines()[0]
-        raise ExtensionError(f"{docname}: the cell that begins with {where!r} checks, and lacks the tag 'check'")
+        LOGGER.warning("the cell checks, and lacks the tag 'check'", location=cell, type="mistake")
 
 
 def setup(app):

@@ -68,17 +68,15 @@ def bare_figures(app, doctree):
 
 
 def left_out(app, env):
-    """Notebooks that are in no table of contents, chapters that have no card on the front page."""
-    listed = {Path(env.doc2path(doc)).name for doc in env.found_docs}
+    """Notebooks that are in no table of contents, also where one chapter is built alone."""
+    listed = Path(app.srcdir, "_toc.yml").read_text("utf-8")
     for path in sorted(Path(app.srcdir, "notebooks").glob("*.ipynb")):
-        if app.config.external_toc_path == "_toc.yml" and path.name not in listed:
-            LOGGER.warning(
-                f"{path.name} is not in _toc.yml, so it is no chapter: add it there", location=str(path), type="mistake"
-            )
+        if f"notebooks/{path.stem}\n" not in listed:
+            LOGGER.warning(f"notebooks/{path.name} is not in _toc.yml: add it there to make it a chapter", type="mistake")
 
 
 def setup(app):
     app.connect("source-read", read, priority=100)
     app.connect("doctree-read", bare_figures)
-    app.connect("env-check-consistency", left_out)
+    app.connect("env-updated", left_out)  # also where nothing else has changed
     return {"parallel_read_safe": True, "parallel_write_safe": True}
