@@ -72,7 +72,9 @@ def left_out(app, env):
     listed = Path(app.srcdir, "_toc.yml").read_text("utf-8")
     for path in sorted(Path(app.srcdir, "notebooks").glob("*.ipynb")):
         if f"notebooks/{path.stem}\n" not in listed:
-            LOGGER.warning(f"notebooks/{path.name} is not in _toc.yml: add it there to make it a chapter", type="mistake")
+            LOGGER.warning(
+                f"notebooks/{path.name} is not in _toc.yml: add it there to make it a chapter", type="mistake"
+            )
 
 
 def setup(app):
