@@ -13,7 +13,7 @@ HTML = ROOT / os.environ.get("BOOK_HTML", "_build/html")  # another one while a 
 @pytest.fixture(scope="session")
 def book():
     """The address of the built book."""
-    if not (HTML / "book" / "intro.html").exists():
+    if not (HTML / "index.html").exists():
         pytest.fail(f"there is no book in {HTML}: run `make book` first")
     with serve(HTML) as address:
         yield address

@@ -10,7 +10,10 @@ from textwrap import shorten
 
 from docutils import nodes
 from fontTools import subset
+from pygments.formatters import HtmlFormatter
+from pygments.token import Token
 from sphinx.errors import ExtensionError
+from sphinx.highlighting import PygmentsBridge
 from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
@@ -139,7 +142,15 @@ def subset_icons(static):
         subset.save_font(font, path, options)
 
 
+class Plain(HtmlFormatter):
+    """Without elements for what has the colour of the text: a quarter of those of a page."""
+
+    def _get_css_class(self, ttype):
+        return "" if ttype in (Token.Name, Token.Punctuation, Token.Text.Whitespace) else super()._get_css_class(ttype)
+
+
 def setup(app):
+    PygmentsBridge.html_formatter = Plain
     app.add_config_value("page_digest", "", "html")
     app.connect("config-inited", configure)
     app.connect("builder-inited", copy_mathjax)
