@@ -80,9 +80,15 @@ def sparsemax(x, dim=-1):
 def entmax(x, alpha=1.5, dim=-1):
     """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100."""
     p, g, _ = _solve(x.detach(), _alpha(alpha))
-    pull = lambda v: v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1)  # J = diag(g) − g gᵀ / Σ g
+
+    def pull(dp):  # J = diag(g) − g gᵀ / Σ g
+        if alpha > 2:  # J knows no constant: without it at the largest g, nothing large cancels
+            dp = dp - dp.gather(-1, g.argmax(-1, True))
+        v = g * dp
+        return v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1)
+
     follow = x.requires_grad or torch.autograd.forward_ad.unpack_dual(x).tangent is not None
-    return _Given.apply(x, p, lambda dp: pull(g * dp)) if follow else p
+    return _Given.apply(x, p, pull) if follow else p
 
 
 @_rowwise
@@ -150,15 +156,15 @@ def entmax_loss(x, target, alpha=1.5, dim=-1):
     # Ω*(s) = ⟨p, s⟩ − Ω(p), where Ω(p) = (Σ p^α − 1) / (α(α − 1)) = ⟨p, s − τ⟩ / α needs no division by α − 1
     tau = c / max(alpha - 1, 1e-20)
     value = (1 - 1 / alpha) * (p * s.where(p > 0, 0)).sum(-1, True) + tau / alpha - s.gather(-1, t)
-    return _Given.apply(x, value[..., 0], lambda d: d[..., None] * p.scatter_add(-1, t, -torch.ones_like(c)))
+    pull = lambda d: d[..., None] * p.scatter_add(-1, t, -torch.ones_like(c))
+    return _Given.apply(x, value[..., 0].clamp(min=0), pull)  # rounding may have made it negative
 
 
 @_rowwise
 def sparse_softmax_loss(x, target, k, dim=-1):
-    """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries and the target."""
-    t = _index(target, x)
-    x_t = x.gather(-1, t)
-    return _keep_largest(x, k).scatter(-1, t, x_t).logsumexp(-1) - x_t[..., 0]
+    """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries, whether or not the target is one: finite, convex, ≥ 0. Its
+    gradient is sparse_softmax(x) − onehot(target)."""
+    return _keep_largest(x, k).logsumexp(-1) - x.gather(-1, _index(target, x))[..., 0]
 
 
 def _keep_largest(x, k):
@@ -211,18 +217,23 @@ def _solve(s, alpha):
         c, last = c - (total * torch.expm1(-b * total.log()) / g.sum(-1, True)).clamp_(max=0), c
         if torch.equal(c, last):
             return p.div_(p.sum(-1, True)), g, c
-    # b > 1: bisection for log(1 − c), from −b log n, where the largest p is 1/n, to 0. Where p leaves 0 it is too steep
-    # for any c that a float can hold: such entries share what the others leave.
-    z, low, step = z.double(), torch.full_like(c, -b * np.log(n), dtype=torch.float64), b * np.log(n) / 2
-    for _ in range(64):
-        low = torch.where((z + (low + step).exp()).relu().pow(1 / b).sum(-1, True) < 1, low + step, low)
-        step /= 2
-    d = low.exp()
-    edge = (z + d).abs() <= (64 + 8 * b * np.log(n)) * np.finfo(float).eps * d
-    p = (z + d).relu().pow(1 / b).masked_fill(edge, 0)
-    p = torch.where(edge, (1 - p.sum(-1, True)).clamp(min=0) / edge.sum(-1, True), p)
-    p = p / p.sum(-1, True)
-    return p.to(s.dtype), torch.where(p > 0, p ** (1 - b), 0).to(s.dtype), (1 - d).to(s.dtype)
+    # b > 1: where an entry has just joined, p is too steep in c for any float to hold, but not in v, the least p > 0:
+    # p_i^b = b (s_i − e) + v^b, e the least logit with a share. First e, by halving the sorted row; then v, by Newton
+    # from the right: Σ p is convex in v, and at least 1 where all would have the same.
+    s, low, high = s.double(), torch.zeros_like(c, dtype=torch.long), torch.full_like(c, n, dtype=torch.long)
+    down = s.sort(-1, descending=True)[0]
+    for _ in range(n.bit_length()):
+        middle = (low + high) // 2
+        fits = (b * (s - down.gather(-1, middle))).relu_().pow_(1 / b).sum(-1, True) < 1
+        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
+    e = down.gather(-1, low)
+    on, rise, v, last = s >= e, (b * (s - e)).relu_(), 1 / (s >= e).sum(-1, True).double(), None
+    while last is None or not torch.equal(v, last):
+        p = torch.where(s > e, (rise + v**b) ** (1 / b), on * v)
+        slope = (on * (v / p.clamp(min=v)) ** (b - 1)).sum(-1, True)
+        v, last = torch.minimum(v, v - (p.sum(-1, True) - 1) / slope).clamp(min=np.finfo(float).tiny), v
+    p /= p.sum(-1, True)
+    return p.to(z.dtype), torch.where(on, p ** (1 - b), 0).clamp_(max=1e300), (1 + b * e - v**b).to(z.dtype)
 
 
 def _alpha(alpha):
