@@ -1,0 +1,61 @@
+// Chapter 3: a level over sorted logits; what stands above it are the shares, once it adds up to 1.
+// data: bars, heights in hundredths, falling. state: map, and level, in hundredths above LOW.
+const LOW = -20, HIGH = 100;
+const MAPS = {
+  sparsemax: { power: 1, term: "orange", colour: "#d55e00", text: "sparsemax: areas 1 wide", parts: "areas" },
+  "entmax-1.5": { power: 2, term: "green", colour: "#009e73", text: "entmax-1.5: squares", parts: "squares" },
+};
+const sum = (numbers) => numbers.reduce((all, x) => all + x, 0);
+const above = ({ bars }, map, level) => bars.map((bar) => (Math.max(0, bar - level) / 100) ** MAPS[map].power);
+
+export const compute = (data, { map, level }) => {
+  const areas = above(data, map, LOW + level);
+  return { areas, total: sum(areas) };
+};
+
+const [W, H, U, TOP, END] = [480, 316, 84, 20, 420]; // of the picture, of 1 in it, of its upper edge, of the bars
+const height = (hundredths) => TOP + ((HIGH + 6 - hundredths) * U) / 100;
+const [X, BASE, LONG, TALL] = [44, 286, 376, 112]; // of the curve below
+const spot = (level, total) => [X + ((level - LOW) / (HIGH - LOW)) * LONG, BASE - (total / 3.2) * TALL];
+
+const digits = (area) => (area === 0 ? "0" : area < 0.005 ? "> 0" : area.toFixed(2));
+
+export const draw = (data, state) => {
+  const { areas, total } = compute(data, state), { map } = state;
+  const { term, colour, text, parts } = MAPS[map];
+  const level = LOW + state.level, ink = `var(--t-${term}, ${colour})`, at = height(level);
+  const bars = data.bars.map((bar, k) => {
+    const up = Math.max(0, bar - level) / 100, wide = U * (map === "sparsemax" ? 1 : up);
+    const number = up ? `<text x="${(k + 0.5) * U}" y="${height(bar) - 4}" text-anchor="middle">${digits(areas[k])}</text>` : "";
+    return `<rect x="${k * U + 1}" y="${height(bar)}" width="${U - 2}" height="${height(LOW) - height(bar)}" fill="currentColor" opacity=".15"/>
+      <rect class="t-${term}" x="${k * U}" y="${height(bar)}" width="${wide}" height="${U * up}" fill="${ink}"/>${number}`;
+  });
+  const curve = Array.from({ length: (HIGH - LOW) / 2 + 1 }, (_, n) => LOW + 2 * n)
+    .map((each) => spot(each, sum(above(data, map, each))).map((u) => u.toFixed(1)).join(" "));
+  const [x, y] = spot(level, total), one = spot(LOW, 1)[1];
+  const ticks = [0, 50, 100].map((tick) => `<text x="${spot(tick, 0)[0]}" y="${BASE + 15}" text-anchor="middle">${tick / 100}</text>`);
+  const heights = [0, 1, 2, 3].map((tick) => `<text x="${X - 6}" y="${spot(LOW, tick)[1] + 4}" text-anchor="end">${tick}</text>`);
+  const close = Math.abs(total - 1) < 1e-9, kept = areas.filter((area) => area > 0).length;
+  const told = (level / 100).toFixed(2).replace("-", "−");
+  const tail = close ? `this is the level; ${kept} of ${areas.length} keep something` : `the level must ${total > 1 ? "rise" : "fall"}`;
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="${areas.length} bars and a level at ${told}. What stands above it for ${map}: ${areas.map(digits).join(", ")}, together ${total.toFixed(2)}. Below, the falling curve of this sum against the level.">
+      <text x="0" y="12" class="t-${term}" fill="${ink}">${text}</text>${bars.join("")}
+      <path d="M0 ${at}H${END + 24}" stroke="currentColor" stroke-width="1.5"/><text x="${END + 44}" y="${at + 5}" font-style="italic">λ</text>
+      <path stroke="currentColor" fill="none" opacity=".5" d="M${X} ${BASE - TALL}V${BASE}H${X + LONG}"/>${ticks.join("")}${heights.join("")}
+      <path stroke="currentColor" stroke-dasharray="4 3" d="M${X} ${one}h${LONG}"/>
+      <polyline class="t-${term}" fill="none" stroke="${ink}" stroke-width="2.5" points="${curve.join(" ")}"/>
+      <circle class="t-${term}" cx="${x}" cy="${y}" r="6" fill="${ink}"/>
+      <text x="${X + 8}" y="${BASE - TALL + 2}">sum above the level</text><text x="${X + LONG / 2}" y="${H - 2}" text-anchor="middle">level λ</text></svg>`,
+    see: `At λ = ${told} the ${parts} add up to ${total.toFixed(2)}: ${tail}.`,
+    knobs: { level: [END + 24, at] },
+  };
+};
+
+export default stage({
+  draw,
+  drag: (data, state, name, x, y) => {
+    const hundredths = Math.round(HIGH + 6 - ((y - TOP) / U) * 100);
+    return { level: Math.max(0, Math.min(HIGH - LOW, hundredths - LOW)) };
+  },
+});
