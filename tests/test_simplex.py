@@ -425,6 +425,29 @@ def test_masked_losses():
     assert entmax_loss(X[:0], torch.zeros(0, dtype=torch.long)).shape == (0,)
 
 
+@pytest.mark.parametrize("alpha", [1.2, 1.5, 1.7, 2, 3])
+def test_few_of_many(alpha):
+    """Entries 1/β below the largest change nothing, and rows of 512 and more are solved without them."""
+    x, v, t = normal(0, 6, 100), normal(1, 6, 2103), torch.tensor([0, 3, 99, 5, 7, 8])
+    x -= 3
+    x[0] = -3  # all have a share
+    x[1, 7], x[2, 7], x[3, 8], v[:, ::3] = -INF, 0, 0, 0
+    low = x.amax(-1, True) - 1 / (alpha - 1) - normal(2, 6, 2003).abs()
+    order = torch.randperm(2103, generator=torch.manual_seed(0))
+    order = torch.tensor([7, *order[(order != 7) & (order != 8)], 8])  # with a largest entry at either end
+    wide, at = torch.cat([x, low], -1)[:, order], order.argsort()
+    for y in (wide, wide.T.contiguous().T):
+        p, g = entmax(y, alpha)[:, at], grad(lambda y: entmax(y, alpha), y, v)[:, at]
+        assert close(p[:, :100], entmax(x, alpha), 16 * EPS) and not p[:, 100:].any()
+        want = grad(lambda x: entmax(x, alpha), x, v[:, at[:100]])
+        assert close(g[:, :100], want, 64 * EPS * float(want.abs().max())) and not g[:, 100:].any()
+        assert close(entmax_loss(y, at[t], alpha), entmax_loss(x, t, alpha), 64 * EPS)
+        g = grad(lambda y: entmax_loss(y, at[t], alpha), y)
+        assert close(g[:, at[:100]], entmax(x, alpha) - torch.nn.functional.one_hot(t, 100), 16 * EPS)
+    z = (8 * wide).round().float() / 8  # on the grid of the floats near 2²⁰: the shift is exact, the threshold is not
+    assert close(entmax(z + 2**20, alpha), entmax(z, alpha), 1e-6)
+
+
 def test_float32_sums_to_one_where_running_sums_do_not():
     x = torch.full((1, 200_000), -2.02)
     x[0, 0] = 0

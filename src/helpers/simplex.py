@@ -17,8 +17,8 @@ except ImportError as error:
     raise ImportError("helpers.simplex needs PyTorch: pip install torch") from error
 
 
-def _rowwise(f, shift=True):
-    """Checks x and gives it to f with `dim` last, in at least float32, and its maximum 0 if `shift`."""
+def _rowwise(f):
+    """Checks x and gives it to f with `dim` last, in at least float32."""
 
     @functools.wraps(f)
     def wrapper(x, *args, **kwargs):
@@ -33,7 +33,7 @@ def _rowwise(f, shift=True):
         m = s.detach().amax(-1, True)
         if (m - m).sum().item() != 0:  # faster than isfinite
             raise ValueError("x holds NaN or +inf, or a row wholly −inf; every row must have a finite maximum")
-        y = f(s - m if shift else s, *args, **kwargs).to(x.dtype)
+        y = f(s, *args, **kwargs).to(x.dtype)
         return y if dim == -1 or y.ndim < x.ndim else y.movedim(-1, dim)
 
     return wrapper
@@ -52,7 +52,7 @@ def softmax(x, dim=-1):
     return x.softmax(-1)
 
 
-@functools.partial(_rowwise, shift=False)
+@_rowwise
 def taylor_softmax(x, degree=2, dim=-1):
     """p_i = f(x_i) / Σ f(x_j), f the Taylor polynomial of e^x of even degree, 2 to 100; not shift invariant."""
     _check("degree", degree, numbers.Integral, 2, 100, even=True)  # an odd f has a zero
@@ -79,16 +79,19 @@ def sparsemax(x, dim=-1):
 @_rowwise
 def entmax(x, alpha=1.5, dim=-1):
     """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100."""
-    p, g, _ = _solve(x.detach(), _alpha(alpha))
+    alpha = _alpha(alpha)
+    pack, unpack = _few(x.detach(), alpha)
+    p, g, _ = _solve(pack(x.detach(), -np.inf), alpha)
 
     def pull(dp):  # J = diag(g) − g gᵀ / Σ g
+        dp = pack(dp)
         if alpha > 2:  # J knows no constant: without it at the largest g, nothing large cancels
             dp = dp - dp.gather(-1, g.argmax(-1, True))
         v = g * dp
-        return v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1)
+        return unpack(v.addcmul_(g, v.sum(-1, True) / g.sum(-1, True), value=-1))
 
     follow = x.requires_grad or torch.autograd.forward_ad.unpack_dual(x).tangent is not None
-    return _Given.apply(x, p, pull) if follow else p
+    return _Given.apply(x, unpack(p), pull) if follow else unpack(p)
 
 
 @_rowwise
@@ -100,7 +103,8 @@ def perturb_max(x, noise="gumbel", dim=-1):
     dist = named.get(noise) if isinstance(noise, str) else noise
     if not all(hasattr(dist, name) for name in ("logpdf", "logcdf", "ppf", "isf", "args")) or np.ndim(dist.median()):
         raise ValueError(f"noise is {noise!r}; it must be {', '.join(named)} or a frozen distribution of numbers")
-    s = x.detach().double().cpu().numpy()[..., None]
+    s = x.detach().double()
+    s = (s - s.amax(-1, True)).cpu().numpy()[..., None]
 
     def integrate(rule, density):
         with np.errstate(all="ignore"):  # what is not finite fails the comparison below
@@ -151,11 +155,15 @@ def _pieces(dist, s, density):
 @_rowwise
 def entmax_loss(x, target, alpha=1.5, dim=-1):
     """Fenchel–Young loss of entmax: cross-entropy for alpha = 1, ½ − x_t + ½ Σ_Ω (x_i² − λ²) for 2."""
-    s, t, alpha = x.detach(), _index(target, x), _alpha(alpha)
+    t, alpha = _index(target, x), _alpha(alpha)
+    pack, unpack = _few(x.detach(), alpha)
+    s = pack(x.detach(), -np.inf)
     p, _, c = _solve(s, alpha)
     # Ω*(s) = ⟨p, s⟩ − Ω(p), where Ω(p) = (Σ p^α − 1) / (α(α − 1)) = ⟨p, s − τ⟩ / α needs no division by α − 1
     tau = c / max(alpha - 1, 1e-20)
-    value = (1 - 1 / alpha) * (p * s.where(p > 0, 0)).sum(-1, True) + tau / alpha - s.gather(-1, t)
+    top = s.amax(-1, True)
+    value = (1 - 1 / alpha) * (p * (s - top).where(p > 0, 0)).sum(-1, True) + tau / alpha
+    value, p = value + (top - x.detach().gather(-1, t)), unpack(p)
     pull = lambda d: d[..., None] * p.scatter_add(-1, t, -torch.ones_like(c))
     return _Given.apply(x, value[..., 0].clamp(min=0), pull)  # rounding may have made it negative
 
@@ -164,6 +172,7 @@ def entmax_loss(x, target, alpha=1.5, dim=-1):
 def sparse_softmax_loss(x, target, k, dim=-1):
     """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries, whether or not the target is one: finite, convex, ≥ 0. Its
     gradient is sparse_softmax(x) − onehot(target)."""
+    x = x - x.detach().amax(-1, True)  # or digits go with the difference
     return _keep_largest(x, k).logsumexp(-1) - x.gather(-1, _index(target, x))[..., 0]
 
 
@@ -174,7 +183,7 @@ def _keep_largest(x, k):
     return x.scatter(-1, order[..., k:], -torch.inf)
 
 
-@functools.partial(_rowwise, shift=False)
+@_rowwise
 def stopgrad_loss(x, target, map, dim=-1):
     """⟨x, stop_gradient(p − onehot)⟩, p = map(x) along the last axis: only its gradient means anything."""
     t = _index(target, x)
@@ -191,10 +200,39 @@ class _Given(torch.autograd.Function):
     backward = staticmethod(torch.autograd.function.once_differentiable(lambda ctx, grad: (ctx.vjp(grad), None, None)))
 
 
+def _few(x, alpha):
+    """Two functions: from (…, n) to (…, k), the few entries that can have a share, and back. Identities if most can."""
+    same, n, even = lambda x, fill=0: x, x.shape[-1], x.shape[-1] // 32 * 32
+    if n < 512 or not x.is_cpu:
+        return same, same
+    # Some entries alone have a threshold at most that of all: here the largest of each 32, and what is left over.
+    some = torch.cat((x[..., :even].unflatten(-1, (-1, 32)).amax(-1), x[..., even:]), -1)
+    low = some.amax(-1, True) + (_solve(some, alpha)[2] - 1.00001) / max(alpha - 1, 1e-20)  # 1e-5 is above rounding
+    stays = x.numpy() >= low.numpy()
+    if 4 * np.count_nonzero(stays) >= x.numel():
+        return same, same
+    at = np.flatnonzero(stays)
+    row = at // n
+    count = np.bincount(row)
+    k = count.max()
+    slot = row * k + np.arange(len(at)) - (count.cumsum() - count)[row]
+
+    def move(source, target, width, x, fill=0):
+        x = x.detach().numpy()
+        y = np.full((*x.shape[:-1], width), fill, x.dtype)
+        y.reshape(-1)[target] = x.reshape(-1)[source]
+        return torch.from_numpy(y)
+
+    return functools.partial(move, at, slot, k), functools.partial(move, slot, at, n)
+
+
 def _solve(s, alpha):
-    """p = relu(1 + b(s − τ))^(1/b), b = alpha − 1, so that Σ p = 1; its slope p^(1−b); bτ. s has maximum 0."""
+    """p = relu(1 + b(s − τ))^(1/b), b = alpha − 1, so that Σ p = 1; its slope p^(1−b); bτ, for s less its maximum."""
     b = max(alpha - 1, 1e-20)  # 1e-20 is 0 to rounding
-    n, z = s.shape[-1], s if b == 1 else s * b
+    n, s = s.shape[-1], s - s.amax(-1, True)
+    if b > 1:
+        return _solve_steep(s, b)
+    z = s if b == 1 else s * b
 
     def power(c):  # c = bτ
         if b in (0.5, 1):
@@ -204,36 +242,44 @@ def _solve(s, alpha):
         return w.exp(), ((1 - b) * w).exp_().masked_fill_(w.isneginf(), 0)
 
     if b in (0.5, 1) and n <= 64 and s.is_cpu:  # faster than Newton here, and so short a running sum is accurate
-        y = torch.from_numpy(np.sort((-z).clamp_(max=1).numpy()))  # −z_(k); λ ≥ −1, so what lies below −1 has no say
+        y = torch.from_numpy(np.sort((-z).numpy()))  # −z_(k)
         k, total = torch.arange(1, n + 1, dtype=s.dtype), y.cumsum(-1)
-        # −λ = min_k max(−λ_k, −z_(k)); λ_k = (S_k − 1) / k for b = 1, μ_k − √max(1/k − σ_k², 0) for b = ½
-        root = 1 if b == 1 else (total * total).sub_((y * y).cumsum(-1).sub_(1).mul_(k)).clamp_(min=0).sqrt_()
-        c = 1 - torch.maximum((total + root).div_(k), y).amin(-1, True)
+        if b == 1:  # λ = max_k λ_k, λ_k = (S_k − 1) / k
+            down = (total + 1).div_(k)
+        else:  # λ = max_k min(λ_k, z_(k)), λ_k = μ_k − √max(1/k − σ_k², 0): in the support λ_k ≤ λ, beyond it z_(k) ≤ λ
+            y.clamp_(max=1)  # λ ≥ −1, so what lies below −1 has no say
+            root = (total * total).addcmul_((y * y).cumsum(-1).sub_(1), k, value=-1).clamp_(min=0).sqrt_()
+            down = torch.maximum((total + root).div_(k), y)
+        c = 1 - down.amin(-1, True)
         return *power(c), c
-    c = torch.zeros_like(s[..., :1])
-    while b <= 1:  # Newton for the norm ‖relu(1 + bs − c)‖_(1/b) = 1, convex in c: from the left it never overshoots
+    c, last = torch.zeros_like(s[..., :1]), None
+    while last is None or not torch.equal(c, last):
+        # Newton for the norm ‖relu(1 + bs − c)‖_(1/b) = 1, convex in c: from the left it never overshoots
         p, g = power(c)
         total = p.sum(-1, True)
         c, last = c - (total * torch.expm1(-b * total.log()) / g.sum(-1, True)).clamp_(max=0), c
-        if torch.equal(c, last):
-            return p.div_(p.sum(-1, True)), g, c
-    # b > 1: where an entry has just joined, p is too steep in c for any float to hold, but not in v, the least p > 0:
-    # p_i^b = b (s_i − e) + v^b, e the least logit with a share. First e, by halving the sorted row; then v, by Newton
-    # from the right: Σ p is convex in v, and at least 1 where all would have the same.
-    s, low, high = s.double(), torch.zeros_like(c, dtype=torch.long), torch.full_like(c, n, dtype=torch.long)
-    down = s.sort(-1, descending=True)[0]
-    for _ in range(n.bit_length()):
+    return p.div_(total), g, c
+
+
+def _solve_steep(s, b):
+    """The same for b > 1. Where an entry has just joined, p is too steep in τ for any float to hold, but not in v, the
+    least p > 0: p_i^b = b(s_i − e) + v^b, e the least logit with a share."""
+    x, n = s.double(), s.shape[-1]
+    down, low, high = x.sort(-1, descending=True)[0], torch.zeros_like(s[..., :1], dtype=torch.long), n
+    for _ in range(n.bit_length()):  # e, by halving the sorted row
         middle = (low + high) // 2
-        fits = (b * (s - down.gather(-1, middle))).relu_().pow_(1 / b).sum(-1, True) < 1
+        fits = (b * (x - down.gather(-1, middle))).relu_().pow_(1 / b).sum(-1, True) < 1
         low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
     e = down.gather(-1, low)
-    on, rise, v, last = s >= e, (b * (s - e)).relu_(), 1 / (s >= e).sum(-1, True).double(), None
-    while last is None or not torch.equal(v, last):
-        p = torch.where(s > e, (rise + v**b) ** (1 / b), on * v)
+    on, rise = x >= e, (b * (x - e)).relu_()
+    v, last = 1 / on.sum(-1, True).double(), None
+    while last is None or not torch.equal(v, last):  # Σ p is convex in v, and ≥ 1 at first: Newton from the right
+        p = torch.where(x > e, (rise + v**b) ** (1 / b), on * v)
         slope = (on * (v / p.clamp(min=v)) ** (b - 1)).sum(-1, True)
         v, last = torch.minimum(v, v - (p.sum(-1, True) - 1) / slope).clamp(min=np.finfo(float).tiny), v
     p /= p.sum(-1, True)
-    return p.to(z.dtype), torch.where(on, p ** (1 - b), 0).clamp_(max=1e300), (1 + b * e - v**b).to(z.dtype)
+    g = torch.where(on, p ** (1 - b), 0).clamp_(max=1e300)
+    return p.to(s.dtype), g, (1 + b * e - v**b).to(s.dtype)
 
 
 def _alpha(alpha):
