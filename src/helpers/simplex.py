@@ -232,25 +232,25 @@ def _solve(s, alpha):
     n, s = s.shape[-1], s - s.amax(-1, True)
     if b > 1:
         return _solve_steep(s, b)
-    z = s if b == 1 else s * b
+    y = s * -b
 
     def power(c):  # c = bτ
         if b in (0.5, 1):
-            w = (z - (c - 1)).relu_()
+            w = (1 - c - y).relu_()
             return (w, w.sign()) if b == 1 else (w * w, w)
-        w = (z - c).clamp_(min=-1).log1p_().div_(b)
+        w = (-c - y).clamp_(min=-1).log1p_().div_(b)
         return w.exp(), ((1 - b) * w).exp_().masked_fill_(w.isneginf(), 0)
 
     if b in (0.5, 1) and n <= 64 and s.is_cpu:  # faster than Newton here, and so short a running sum is accurate
-        y = torch.from_numpy(np.sort((-z).numpy()))  # −z_(k)
-        k, total = torch.arange(1, n + 1, dtype=s.dtype), y.cumsum(-1)
+        up = torch.from_numpy(np.sort(y.numpy()))  # −z_(k)
+        k, total = torch.arange(1, n + 1, dtype=s.dtype), up.cumsum(-1)
         if b == 1:  # λ = max_k λ_k, λ_k = (S_k − 1) / k
-            down = (total + 1).div_(k)
+            total.add_(1).div_(k)
         else:  # λ = max_k min(λ_k, z_(k)), λ_k = μ_k − √max(1/k − σ_k², 0): in the support λ_k ≤ λ, beyond it z_(k) ≤ λ
-            y.clamp_(max=1)  # λ ≥ −1, so what lies below −1 has no say
-            root = (total * total).addcmul_((y * y).cumsum(-1).sub_(1), k, value=-1).clamp_(min=0).sqrt_()
-            down = torch.maximum((total + root).div_(k), y)
-        c = 1 - down.amin(-1, True)
+            up.clamp_(max=1)  # λ ≥ −1, so what lies below −1 has no say
+            root = (total * total).addcmul_((up * up).cumsum(-1).sub_(1), k, value=-1).clamp_(min=0).sqrt_()
+            torch.maximum(total.add_(root).div_(k), up, out=total)
+        c = 1 - total.amin(-1, True)
         return *power(c), c
     c, last = torch.zeros_like(s[..., :1]), None
     while last is None or not torch.equal(c, last):
