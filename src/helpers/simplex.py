@@ -1,9 +1,14 @@
 """Maps from R^n to the simplex, and losses whose gradient is p − onehot(target).
 
-x is a torch tensor or numpy array of floats; a map gives back its kind, shape and dtype, a loss drops `dim`, and target
-has that shape. 16 bits are computed in 32. −inf marks an absent entry: p and gradient 0. A second derivative is exact
-or raises. TypeError for another kind of x or parameter; ValueError for NaN, +inf, an empty or wholly −inf row, and a
-parameter or target out of range or on −inf. After Peters et al. (2019), Blondel et al. (2020) and Su (2024)."""
+x is a torch tensor or numpy array of floats, with n ≥ 1 entries along `dim`; a map gives back its kind, shape and dtype,
+a loss drops `dim`, and target, integers from 0 to n − 1, has that shape. 16 bits are computed in 32. −inf marks an absent
+entry: p and gradient 0. A second derivative is exact or raises.
+
+Raises TypeError for another kind of x or parameter; ValueError for NaN, +inf, an empty or wholly −inf row, and a parameter
+or target out of range or on −inf. The message names the argument.
+
+After Martins & Astudillo (2016), Peters et al. (2019), Blondel et al. (2020) and Su (2024).
+"""
 
 import functools
 import numbers
@@ -78,7 +83,10 @@ def sparsemax(x, dim=-1):
 
 @_rowwise
 def entmax(x, alpha=1.5, dim=-1):
-    """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100."""
+    """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100: softmax for alpha = 1, sparsemax for 2.
+
+    p is right to a few roundings where it is well conditioned, also next to alpha = 1 and where an entry joins. At a change
+    of the support the gradient is that of the entries with p > 0; for alpha > 2 it has no bound there."""
     alpha = _alpha(alpha)
     pack, unpack = _few(x.detach(), alpha)
     p, g, _ = _solve(pack(x.detach(), -np.inf), alpha)
@@ -170,8 +178,9 @@ def entmax_loss(x, target, alpha=1.5, dim=-1):
 
 @_rowwise
 def sparse_softmax_loss(x, target, k, dim=-1):
-    """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries, whether or not the target is one: finite, convex, ≥ 0. Its
-    gradient is sparse_softmax(x) − onehot(target)."""
+    """log Σ_{i∈Ω} e^(x_i) − x_t, Ω the k largest entries, whether or not the target is one of them (Su 2024).
+
+    Finite, convex, ≥ 0; the gradient is sparse_softmax(x, k) − onehot(target)."""
     x = x - x.detach().amax(-1, True)  # or digits go with the difference
     return _keep_largest(x, k).logsumexp(-1) - x.gather(-1, _index(target, x))[..., 0]
 
@@ -185,7 +194,8 @@ def _keep_largest(x, k):
 
 @_rowwise
 def stopgrad_loss(x, target, map, dim=-1):
-    """⟨x, stop_gradient(p − onehot)⟩, p = map(x) along the last axis: only its gradient means anything."""
+    """⟨x, stop_gradient(p − onehot)⟩, p = map(x) along the last axis: only its gradient means anything. (Su 2024 prints
+    the stop at x, which gives the gradient Jᵀx.)"""
     t = _index(target, x)
     r = map(x.detach()).scatter_add(-1, t, -torch.ones_like(x[..., :1]))
     return _Given.apply(x, (r * x.masked_fill(r == 0, 0)).sum(-1), lambda d: d[..., None] * r)
