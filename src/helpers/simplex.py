@@ -1,11 +1,11 @@
 """Maps from R^n to the simplex, and losses whose gradient is p − onehot(target).
 
-x is a torch tensor or numpy array of floats, with n ≥ 1 entries along `dim`; a map gives back its kind, shape and dtype,
-a loss drops `dim`, and target, integers from 0 to n − 1, has that shape. 16 bits are computed in 32. −inf marks an absent
+x is a torch tensor or numpy array of floats, n ≥ 1 of them along `dim`; a map gives back its kind, shape and dtype, a
+loss drops `dim`, and target, integers from 0 to n − 1, has that shape. 16 bits are computed in 32. −inf marks an absent
 entry: p and gradient 0. A second derivative is exact or raises.
 
-Raises TypeError for another kind of x or parameter; ValueError for NaN, +inf, an empty or wholly −inf row, and a parameter
-or target out of range or on −inf. The message names the argument.
+Raises TypeError for another kind of x or parameter; ValueError for NaN, +inf, an empty or wholly −inf row, and a
+parameter or target out of range or on −inf. The message names the argument.
 
 After Martins & Astudillo (2016), Peters et al. (2019), Blondel et al. (2020) and Su (2024).
 """
@@ -85,8 +85,8 @@ def sparsemax(x, dim=-1):
 def entmax(x, alpha=1.5, dim=-1):
     """p = relu(βx − λ)^(1/β), β = alpha − 1 from 0 to 100: softmax for alpha = 1, sparsemax for 2.
 
-    p is right to a few roundings where it is well conditioned, also next to alpha = 1 and where an entry joins. At a change
-    of the support the gradient is that of the entries with p > 0; for alpha > 2 it has no bound there."""
+    p is right to a few roundings where it is well conditioned, also next to alpha = 1 and where an entry joins. Where
+    the support changes, the gradient is that of the entries with p > 0."""
     alpha = _alpha(alpha)
     pack, unpack = _few(x.detach(), alpha)
     p, g, _ = _solve(pack(x.detach(), -np.inf), alpha)
