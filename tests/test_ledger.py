@@ -93,32 +93,20 @@ def test_one_line_for_a_claim(build):
     assert "<td><p>4</p></td>" in pages["index"] and "<td><p>8</p></td>" in pages["index"]  # margins
 
 
-@pytest.mark.parametrize(
-    ("text", "code", "tags", "says"),
-    [
-        (CLAIM, PASSES, (), "lacks the tag 'check'"),
-        (
-            CLAIM + "```{admonition} Why\n:class: check\nSo.\n```\n\nBut.\n",
-            PASSES,
-            ("check",),
-            "stands beside no check",
-        ),
-    ],
-)
-def test_ranks_are_held(build, text, code, tags, says):
-    done, _ = build(text, f"from helpers import check\n{code}", tags=tags)
-    assert done.returncode != 0 and says in done.stdout + done.stderr
+def test_ranks_are_held(build):
+    note = "```{admonition} Why\n:class: check\nSo.\n```\n\nBut.\n"
+    done, _ = build(CLAIM + note, f"from helpers import check\n{PASSES}", tags=())
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "lacks the tag 'check'" in said and "stands beside no check" in said
 
 
-@pytest.mark.parametrize(
-    ("text", "code", "says"),
-    [
-        (CLAIM, BREAKS, "claim 'a-claim' has no check"),  # a broken variant is no evidence
-        (CLAIM, f"{PASSES}\ncheck.close('other', 1, 1, atol=0)", "check 'other' has no claim"),
-        (CLAIM, "check.close('a-claim', 2.0, 1.0, atol=0)", "claim a-claim: worst at"),
-    ],
-)
-def test_unbalanced(build, text, code, says):
-    done, _ = build(text, f"from helpers import check\n{code}")
-    assert done.returncode != 0
-    assert says in done.stdout + done.stderr
+def test_unbalanced(build):
+    """A broken variant is no evidence for its claim; a check needs a claim."""
+    done, _ = build(CLAIM, f"from helpers import check\n{BREAKS}\ncheck.close('other', 1, 1, atol=0)")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "claim 'a-claim' has no check" in said and "check 'other' has no claim" in said
+
+
+def test_a_failing_check_stops_the_build(build):
+    done, _ = build(CLAIM, "from helpers import check\ncheck.close('a-claim', 2.0, 1.0, atol=0)")
+    assert done.returncode != 0 and "claim a-claim: worst at" in done.stdout + done.stderr
