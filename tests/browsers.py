@@ -140,6 +140,7 @@ def engine(request, tmp_path_factory):
 FORMULAS = """() => {
     document.querySelectorAll("details").forEach((fold) => (fold.open = true));
     document.querySelectorAll(".toggle-hidden").forEach((fold) => fold.classList.remove("toggle-hidden"));
+    document.querySelectorAll(".predict input").forEach((option) => option.click());
     const formulas = [...document.querySelectorAll(".math")].filter((node) => !node.closest(".translate-demo"));
     const box = (node, part) => node.querySelector(`.katex > .katex-${part}`)?.getBoundingClientRect() ?? new DOMRect();
     const area = (...what) => box(...what).width * box(...what).height;

@@ -62,6 +62,16 @@ def typeset(tex, node, display=False):
     return COLOURED.sub(r'<span class="\1 t-\3" style="\2', RAW.sub("", made.get("html", ""))).replace(' style=""', "")
 
 
+def hold(app, doctree, docname):
+    """Keep a formula that cannot break and the point or bracket after it together: no line begins with a point."""
+    for node in list(doctree.findall(nodes.math)):
+        after = node.next_node(descend=False, siblings=True)
+        one = katex(node.astext(), False).get("html", "").count('"katex-base"') == 1
+        if one and isinstance(after, nodes.Text) and after.startswith(tuple(".,:;!?)’”")):
+            after.parent.replace(after, nodes.Text(after[1:]))
+            node.replace_self(nodes.inline("", "", node.deepcopy(), nodes.Text(after[:1]), classes=["held"]))
+
+
 def inline(self, node):
     made = typeset(node.astext(), node)
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate", translate="no") + made + "</span>")
@@ -96,5 +106,6 @@ def start(app):
 def setup(app):
     app.add_html_math_renderer("build", inline_renderers=(inline, None), block_renderers=(display, None))
     app.connect("builder-inited", start)
+    app.connect("doctree-resolved", hold)
     app.add_css_file("katex/katex.css")
     return {"parallel_read_safe": True, "parallel_write_safe": False}

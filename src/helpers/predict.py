@@ -41,7 +41,7 @@ class Prediction:
             f'<label{" class=right" * (n == right)}><input type="radio" name="{name}"> {say(option)}</label>'
             for n, option in enumerate(options)
         )
-        answer = f'<p class="reveal"><b>{say(options[right])}</b> {say(because)}</p>'
+        answer = f'<p class="reveal"><b>{say(options[right])}.</b> {say(because)}</p>'
         self.html = (
             f'<fieldset class="predict">{STYLE}<legend>Predict. {say(question)}</legend>{rows}'
             f'<div aria-live="polite">{answer}</div></fieldset>'
