@@ -4,24 +4,25 @@ const LOW = [-5, -2], SPAN = 14, LENGTHS = Array.from({ length: 57 }, (_, n) => 
 const place = ({ x, y }) => [LOW[0] + x / 10, LOW[1] + y / 10];
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
 
-// The columns that CPQR and greedy keep, each with the error that it leaves.
+// The columns that CPQR, greedy and t = ½ keep, each with the error that it leaves.
 const choose = (columns) => {
   const squares = columns.map((m) => dot(m, m));
   const gains = columns.map((c, k) => (squares[k] ? columns.reduce((sum, m) => sum + dot(m, c) ** 2, 0) / squares[k] : 0));
   const total = squares.reduce((sum, x) => sum + x, 0);
-  const kept = [squares, gains].map((numbers) => numbers.indexOf(Math.max(...numbers)));
+  const half = squares.map((square, k) => square * gains[k]);
+  const kept = [squares, gains, half].map((numbers) => numbers.indexOf(Math.max(...numbers)));
   return { kept, errors: kept.map((k) => Math.sqrt(Math.max(0, total - gains[k]))) };
 };
 
 export const compute = ({ cloud }, state) => {
   const outlier = place(state), length = Math.hypot(...outlier);
   const along = (t) => (length ? outlier.map((x) => (x * t) / length) : [0, t]);
-  const curves = LENGTHS.map((t) => choose([...cloud, along(t)]).errors);
+  const curves = LENGTHS.map((t) => choose([...cloud, along(t)]));
   return { ...choose([...cloud, outlier]), length, curves };
 };
 
-const [W, H, SIDE, TOP, LEFT] = [480, 440, 222, 40, 36];
-const NAMES = ["CPQR: the longest", "greedy: the total"];
+const [W, H, SIDE, TOP, LEFT] = [480, 462, 228, 44, 36];
+const NAMES = ["CPQR: the longest", "greedy: the total", "t = ½"], DASHES = ["", "7 4", "2 4"];
 
 export const draw = (data, state) => {
   const { kept, errors, length, curves } = compute(data, state);
@@ -34,31 +35,39 @@ export const draw = (data, state) => {
     const id = `plane-${n}`, edge = to(n, [LOW[0], LOW[1] + SPAN]);
     return `<clipPath id="outlier-${id}"><rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}"/></clipPath>
       <rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}" fill="none" stroke="currentColor" opacity=".3"/>
-      <text x="${edge[0]}" y="14">${NAMES[n]}</text><text x="${edge[0]}" y="32" class="t-orange" fill="var(--t-orange, #d55e00)">error ${errors[n].toFixed(2)}</text>
+      <text x="${edge[0]}" y="14">${NAMES[n]}</text><text x="${edge[0]}" y="35" class="t-orange" fill="var(--t-orange, #d55e00)">error ${errors[n].toFixed(2)}</text>
       <g clip-path="url(#outlier-${id})">
       ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}
       ${segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2"')}
       ${columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="1.5"')).join("")}
       ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] ? 6 : 3.5}" ${k === kept[n] ? 'fill="var(--t-blue, #0072b2)"' : ""}/>`).join("")}</g>`;
   };
-  const most = Math.max(...curves.flat(), ...errors) * 1.1, base = H - 34, high = base - 300;
+  const now = Math.min(SPAN, length);
+  const most = 1.05 * Math.sqrt(data.cloud.reduce((sum, m) => sum + dot(m, m), 0)); // no rule ever loses more
+  const base = H - 38, high = base - 306;
   const at = (t, e) => `${LEFT + (t / SPAN) * (W - LEFT - 8)} ${base - (e / most) * high}`;
-  const curve = (n, dash) =>
-    `<polyline fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash}" points="${LENGTHS.map((t, k) => at(t, curves[k][n])).join(" ")}"/>`;
-  const ticks = [0, 5, 10].map((t) => `<text x="${at(t, 0).split(" ")[0]}" y="${base + 15}" text-anchor="middle">${t}</text>`);
-  const now = Math.min(SPAN, length), same = kept[0] === kept[1];
+  // As far as the outlier has been pulled; where a rule turns to another column its error may jump, and the line breaks.
+  const curve = (n) => {
+    const steps = LENGTHS.filter((t) => t <= Math.max(length, 0.25)).map((t, k) => {
+      const turns = k && n !== 1 && curves[k].kept[n] !== curves[k - 1].kept[n];
+      return `${k && !turns ? "L" : "M"}${at(t, curves[k].errors[n])}`;
+    });
+    const [x, y] = at(now, errors[n]).split(" ");
+    return `<path fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="${DASHES[n]}" d="${steps.join("")}"/><circle cx="${x}" cy="${y}" r="4"/>`;
+  };
+  const ticks = [0, 5, 10].map((t) => `<text x="${at(t, 0).split(" ")[0]}" y="${base + 17}" text-anchor="middle">${t}</text>`);
+  const key = NAMES.map((name, n) => `<path stroke="currentColor" stroke-width="2" stroke-dasharray="${DASHES[n]}" d="M${150 + 112 * n} ${base - high - 12}h28"/><text x="${184 + 112 * n}" y="${base - high - 7}">${name.split(":")[0]}</text>`);
   const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, both errors against the outlier's length.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors and that of t = ½, ${errors[2].toFixed(2)}, against the outlier's length.">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
-      ${[0.25, 0.5, 0.75, 1].map((part) => `<text x="${LEFT - 4}" y="${base - part * high + 4}" text-anchor="end" font-size="11">${(part * most).toFixed(1)}</text>`).join("")}
+      ${[0.25, 0.5, 0.75, 1].map((part) => `<text x="${LEFT - 4}" y="${base - part * high + 4}" text-anchor="end" font-size="13">${(part * most).toFixed(1)}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
       <text x="${LEFT}" y="${base - high - 8}">error</text>
-      ${curve(0, "")}${curve(1, "6 4")}
-      <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>
-      <text x="${W - 8}" y="${base - high - 8}" text-anchor="end">— CPQR   - - greedy</text></svg>`,
-    see: `The outlier has length ${length.toFixed(1)}. CPQR keeps ${which(kept[0])} and loses ${errors[0].toFixed(2)}; greedy keeps ${same ? "the same" : which(kept[1])} and loses ${errors[1].toFixed(2)}.`,
+      ${curve(0)}${curve(1)}${curve(2)}
+      <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>${key.join("")}</svg>`,
+    see: `The outlier has length ${length.toFixed(1)}. ${["CPQR", "Greedy", "t = ½"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
     knobs: { left: to(0, place(state)), right: to(1, place(state)) },
   };
 };

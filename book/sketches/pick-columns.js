@@ -1,5 +1,6 @@
 // Chapter 4: a photograph rebuilt from the columns that a hand keeps.
-// data: width, height, pixels (base64, row by row, one byte each), and by number of columns what others lose.
+// data: width, height, pixels (base64, row by row, one byte each), orders of the columns that rules keep, and by number
+// of columns what others lose. Columns count from 0 here and from 1 in what is read.
 // state: kept (column numbers, in their order), column (that of the slider).
 const ready = new WeakMap();
 const read = (data) => {
@@ -70,34 +71,40 @@ const grey = (columns) => {
   return `data:image/bmp;base64,${btoa(String.fromCharCode(...file))}`;
 };
 
-const [W, H, SIDE, HIGH, TOP] = [480, 310, 232, 153.7, 34]; // of the picture, of one photograph, of its upper edge
+const [W, H, SIDE, HIGH, TOP] = [480, 352, 232, 153.7, 34]; // of the picture, of one photograph, of its upper edge
+const RIGHT = W - SIDE; // where the second photograph begins
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
+const centre = (data, j) => ((j + 0.5) / data.width) * SIDE;
 
 export const draw = (data, state) => {
   const { kept, column } = state, { columns, image } = read(data), { left, error } = leave(data, state);
   const rebuilt = columns.map((m, j) => m.map((x, i) => x - left[j][i]));
-  const x = (j) => ((j + 0.5) / data.width) * SIDE;
   const r = kept.length, others = Object.entries(data.others).map(([name, lost]) => [name, lost[r]]);
   const photo = (at, source) =>
     `<image x="${at}" y="${TOP}" width="${SIDE}" height="${HIGH}" preserveAspectRatio="none" href="${source}" style="image-rendering:pixelated"/>`;
-  const ticks = kept
-    .map((j) => `<path class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2.5" d="M${x(j)} ${TOP - 9}v9M${W - SIDE + x(j)} ${TOP - 9}v9"/>`)
-    .join("");
+  const lines = (js, at, top, long) => js.map((j) => `M${at + centre(data, j)} ${top}v${long}`).join("");
+  const blue = (width, ...more) => `<path class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="${width}" d="${more.join("")}"/>`;
+  const both = (top, long) => lines(kept, 0, top, long) + lines(kept, RIGHT, top, long);
+  const rules = Object.entries(data.orders).map(([name, order], n) => {
+    const y = TOP + HIGH + 19 + 18 * n;
+    return `<path stroke="currentColor" stroke-width="2.5" opacity=".5" d="${lines(order.slice(0, r), 0, y, 12)}"/><text x="${SIDE + 8}" y="${y + 12}">kept by ${name}</text>`;
+  });
   const bars = [["you", error], ...others].map(([name, lost], n) => {
-    const y = 212 + 24 * n, long = (330 * lost) / data.scale;
-    return `<text x="76" y="${y + 14}" text-anchor="end">${name}</text>
-      <rect class="t-orange" x="84" y="${y + 2}" width="${Math.min(330, long)}" height="16" fill="var(--t-orange, #d55e00)" opacity="${n ? 0.45 : 1}"/>
-      <text x="${Math.min(330, long) + 90}" y="${y + 14}">${percent(lost)}</text>`;
+    const y = 250 + 25 * n, long = Math.min(310, (310 * lost) / data.scale);
+    return `<text x="62" y="${y + 15}" text-anchor="end">${name}</text>
+      <rect class="t-orange" x="70" y="${y + 2}" width="${long}" height="17" fill="var(--t-orange, #d55e00)" opacity="${n ? 0.45 : 1}"/>
+      <text x="${long + 76}" y="${y + 16}">${percent(lost)}</text>`;
   });
   const say = others.map(([name, lost]) => `${name} ${percent(lost)}`).join(", ");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A photograph of a pagoda, and beside it the one rebuilt from ${r} of its ${data.width} columns; a dashed line marks column ${column}; below, bars of what is lost: you ${percent(error)}, ${say}">
-      <text x="0" y="16">the photograph</text><text x="${W - SIDE}" y="16">rebuilt from ${r} column${r === 1 ? "" : "s"}</text>
-      ${photo(0, image)}${photo(W - SIDE, grey(rebuilt))}${ticks}
-      <path stroke="var(--t-blue, #0072b2)" stroke-dasharray="4 3" d="M${x(column)} ${TOP}v${HIGH}"/>
-      <text x="${W - SIDE}" y="207" font-size="13">lost, with ${r} column${r === 1 ? "" : "s"} each</text>${bars.join("")}</svg>`,
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="16" fill="currentColor" aria-label="A photograph of a pagoda, and beside it the one rebuilt from ${r} of its ${data.width} columns, those of number ${kept.map((j) => j + 1).join(", ")}; a dashed line marks column ${column + 1}; below, marks of the columns that two rules would keep, and bars of what is lost: you ${percent(error)}, ${say}">
+      <text x="0" y="16">the photograph</text><text x="${RIGHT}" y="16">rebuilt from ${r} column${r === 1 ? "" : "s"}</text>
+      <g style="touch-action:pan-y">${photo(0, image)}${photo(RIGHT, grey(rebuilt))}<path stroke="transparent" stroke-width="14" d="M0 ${TOP - 6}H${W}"/></g>
+      <g pointer-events="none">${blue(4, both(TOP - 12, 12))}<g opacity=".5">${blue(1, both(TOP, HIGH))}</g>
+      <path stroke="var(--t-blue, #0072b2)" stroke-dasharray="4 3" d="M${centre(data, column)} ${TOP}v${HIGH}"/></g>
+      ${rules.join("")}${bars.join("")}</svg>`,
     see: `${r} kept: you lose ${percent(error)}, ${say}.`,
-    knobs: { column: [x(column), TOP + HIGH] },
+    knobs: { column: [centre(data, column), TOP + HIGH] },
   };
 };
 
@@ -107,19 +114,60 @@ const toggle = (data, { kept }, j) => {
   return kept.length < data.most ? { kept: [...kept, j], column: j } : {};
 };
 const add = (data, state, j) => (state.kept.includes(j) ? {} : toggle(data, state, j));
+// A kept column goes elsewhere, and the number kept stays; a column that is not kept is only looked at.
+const move = (data, { kept }, from, to) => {
+  if (from !== to && kept.includes(to)) return {};
+  return { kept: kept.map((k) => (k === from ? to : k)), column: to };
+};
+// The column at a place, on either photograph or its ticks: a kept one, if it lies within reach.
+const found = (data, { kept }, x, y, reach) => {
+  const inside = x < RIGHT ? x : x - RIGHT;
+  if (y < TOP - 12 || y > TOP + HIGH || inside > SIDE) return null;
+  const away = (j) => Math.abs(centre(data, j) - inside);
+  const near = kept.filter((j) => away(j) <= reach).sort((i, j) => away(i) - away(j));
+  return near.length ? near[0] : whole(data, inside);
+};
 
-export default stage({
-  draw,
-  drag: (data, state, name, x) => ({ column: whole(data, x) }),
-  tap: (data, state, x, y) => {
-    const inside = x % (W - SIDE); // of either photograph
-    return y < TOP || y > TOP + HIGH || inside > SIDE ? {} : toggle(data, state, whole(data, inside));
+export default {
+  render({ model, el }) {
+    let reach = 0, held = null, from = [0, 0], moved = false; // of the hand; `held` is the kept column that it moves
+    stage({
+      draw,
+      drag: (data, state, name, x) => move(data, state, state.column, whole(data, x)),
+      tap(data, state, x, y) {
+        if (held === null) {
+          const j = found(data, state, x, y, reach);
+          return j === null ? {} : toggle(data, state, j);
+        }
+        const change = move(data, state, held, whole(data, x - from[1]));
+        held = change.column ?? held;
+        return change;
+      },
+      act: {
+        keep: (data, state) => toggle(data, state, state.column),
+        longest: (data, state) => add(data, state, compute(data, state).longest),
+        greedy: (data, state) => add(data, state, compute(data, state).greedy),
+        random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
+        undo: (data, { kept }) => ({ kept: kept.slice(0, -1) }),
+      },
+    }).render({ model, el });
+
+    // A drag that begins on a kept column: the places on its way go through `tap`, the click at its end does not.
+    const frame = el.querySelector(".frame");
+    frame.addEventListener("pointerdown", ({ button, pointerId, pointerType, clientX, clientY }) => {
+      const data = model.get("data"), state = model.get("state");
+      const box = frame.firstElementChild.getBoundingClientRect(), unit = W / box.width, x = (clientX - box.left) * unit;
+      [reach, moved] = [(pointerType === "mouse" ? 8 : 12) * unit, false];
+      const j = found(data, state, x, (clientY - box.top) * unit, reach);
+      if (button || !state.kept.includes(j)) return;
+      frame.setPointerCapture(pointerId);
+      [held, from] = [j, [clientX, x - centre(data, j)]];
+    });
+    frame.addEventListener("pointermove", ({ clientX, clientY }) => {
+      moved ||= held !== null && Math.abs(clientX - from[0]) > 3;
+      if (held !== null && moved) frame.dispatchEvent(new MouseEvent("click", { clientX, clientY }));
+    });
+    frame.addEventListener("lostpointercapture", () => (held = null));
+    frame.addEventListener("click", (event) => event.isTrusted && moved && event.stopImmediatePropagation(), true);
   },
-  act: {
-    keep: (data, state) => toggle(data, state, state.column),
-    longest: (data, state) => add(data, state, compute(data, state).longest),
-    greedy: (data, state) => add(data, state, compute(data, state).greedy),
-    random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
-    undo: (data, { kept }) => ({ kept: kept.slice(0, -1) }),
-  },
-});
+};
