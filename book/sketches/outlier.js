@@ -21,7 +21,7 @@ export const compute = ({ cloud }, state) => {
   return { ...choose([...cloud, outlier]), length, curves };
 };
 
-const [W, H, SIDE, TOP, LEFT] = [480, 462, 228, 44, 36];
+const [W, H, SIDE, TOP, LEFT] = [480, 418, 228, 24, 36];
 const NAMES = ["CPQR: the longest", "greedy: the total", "t = ½"], DASHES = ["", "7 4", "2 4"];
 
 export const draw = (data, state) => {
@@ -35,7 +35,7 @@ export const draw = (data, state) => {
     const id = `plane-${n}`, edge = to(n, [LOW[0], LOW[1] + SPAN]);
     return `<clipPath id="outlier-${id}"><rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}"/></clipPath>
       <rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}" fill="none" stroke="currentColor" opacity=".3"/>
-      <text x="${edge[0]}" y="14">${NAMES[n]}</text><text x="${edge[0]}" y="35" class="t-orange" fill="var(--t-orange, #d55e00)">error ${errors[n].toFixed(2)}</text>
+      <text x="${edge[0]}" y="15">${NAMES[n]}</text><text x="${edge[0] + SIDE}" y="15" text-anchor="end" class="t-orange" fill="var(--t-orange, #d55e00)">error ${errors[n].toFixed(2)}</text>
       <g clip-path="url(#outlier-${id})">
       ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}
       ${segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2"')}
@@ -44,7 +44,7 @@ export const draw = (data, state) => {
   };
   const now = Math.min(SPAN, length);
   const most = 1.05 * Math.sqrt(data.cloud.reduce((sum, m) => sum + dot(m, m), 0)); // no rule ever loses more
-  const base = H - 38, high = base - 306;
+  const base = H - 38, high = base - 286;
   const at = (t, e) => `${LEFT + (t / SPAN) * (W - LEFT - 8)} ${base - (e / most) * high}`;
   // As far as the outlier has been pulled; where a rule turns to another column its error may jump, and the line breaks.
   const curve = (n) => {
