@@ -271,6 +271,29 @@ def test_a_finger_drags_a_handle(browser, book):
     context.close()
 
 
+def test_a_kept_column_is_dragged_as_it_is(visit):
+    """In the photograph of chapter 4: a drag beside it moves it, a click beside it drops it."""
+    path = next((path for path in CHAPTERS if "/04_" in path), None)
+    page = visit(path or pytest.skip("another chapter alone is built"))
+    figure = live(page).first
+    figure.locator(".frame").scroll_into_view_if_needed()
+    box = figure.locator(".frame svg").bounding_box()
+    kept = lambda: re.search(r"of number ([\d, ]*);", figure.locator(".frame svg").get_attribute("aria-label"))[1]
+    x = lambda column: box["x"] + (column - 0.5) / 160 * 232 / 480 * box["width"]
+    y = box["y"] + box["height"] / 3
+    assert kept() == "17, 49, 81, 113, 145"
+    page.mouse.move(x(49) + 6, y)
+    page.mouse.down()
+    for column, now in ((55, "17, 55, 81, 113, 145"), (61, "17, 61, 81, 113, 145")):
+        page.mouse.move(x(column) + 6, y + 9, steps=4)
+        assert kept() == now
+    page.mouse.up()
+    assert kept() == "17, 61, 81, 113, 145"
+    page.mouse.click(x(113) - 6, y)
+    assert kept() == "17, 61, 81, 145"
+    assert page.trouble == []
+
+
 def broken_terms_are_marked(page):
     for button in page.locator("button.break").all():
         said, green = button.text_content(), page.locator("p.check-pass:visible").count()
