@@ -38,7 +38,7 @@ class Prediction:
         name = f"predict-{zlib.crc32(question.encode()):x}"
         say = lambda text: html.escape(" ".join(text.split()), quote=False)
         rows = "".join(
-            f'<label{" class=right" * (n == right)}><input type="radio" name="{name}"> {say(option)}</label>'
+            f'<label{" class=right" * (n == right)}><input type="radio" name="{name}"> <span>{say(option)}</span></label>'
             for n, option in enumerate(options)
         )
         answer = f'<p class="reveal"><b>{say(options[right])}.</b> {say(because)}</p>'
