@@ -81,6 +81,7 @@ def test_chapter_works(visit, path):
     broken_terms_are_marked(page)
     sliders_move_the_picture(page)
     pictures_follow_the_hand(page)
+    links_open_folds(page)
     solutions_are_folded_and_open(page)
     one_switch_opens_all_code(page)
 
@@ -443,6 +444,21 @@ def test_theme_button_changes_the_theme(visit):
         page.locator(".theme-switch-button:visible").first.click()
         seen.add(page.evaluate("document.documentElement.dataset.theme"))
     assert seen == {"light", "dark"}
+
+
+def links_open_folds(page):
+    """Each place in a closed box that a link outside of it names, while the box is closed."""
+    folded = (
+        "document.querySelectorAll('.toggle-hidden > :not(.admonition-title) [id]:is(.proof, .exercise, div.math)')"
+    )
+    links = (
+        f"""() => [...{folded}].map((place) => place.id).filter((id) => document.querySelector(`a[href="#${{id}}"]`))"""
+    )
+    for place in page.evaluate(links):
+        page.evaluate("(id) => document.querySelector(`a[href='#${id}']`).click()", place)
+        page.locator(f"[id='{place}']").wait_for()
+    page.evaluate("document.querySelectorAll('.toggle:not(.toggle-hidden) > * > button').forEach((b) => b.click())")
+    page.evaluate("history.replaceState(null, '', location.pathname)")
 
 
 def solutions_are_folded_and_open(page):

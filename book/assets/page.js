@@ -79,6 +79,24 @@
   addEventListener("beforeprint", () => ([theme, root.dataset.theme] = [root.dataset.theme, "light"]));
   addEventListener("afterprint", () => (root.dataset.theme = theme));
 
+  // A link to what lies in a fold opens it.
+  const arrive = () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let opened = false;
+    for (let box = place; box; box = box.parentElement) {
+      if (box.matches("details:not([open])")) opened = box.open = true;
+      if (!box.matches(".toggle-hidden")) continue;
+      box.querySelector(":scope > .admonition-title > .toggle-button").click();
+      opened = true;
+    }
+    if (opened) place.scrollIntoView();
+  };
+  addEventListener("hashchange", arrive);
+  addEventListener("load", arrive);
+  document.addEventListener("click", ({ target }) => {
+    if (location.hash && target.closest?.(`a[href="${location.hash}"]`)) arrive(); // no change, and perhaps closed again
+  });
+
   // A link in the title of a dropdown box is followed: sphinx-togglebutton would take the click and throw.
   for (const link of document.querySelectorAll(".admonition-title a"))
     link.addEventListener("click", (event) => event.stopPropagation());

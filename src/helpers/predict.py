@@ -38,10 +38,11 @@ class Prediction:
         name = f"predict-{zlib.crc32(question.encode()):x}"
         say = lambda text: html.escape(" ".join(text.split()), quote=False)
         rows = "".join(
-            f'<label{" class=right" * (n == right)}><input type="radio" name="{name}"> <span>{say(option)}</span></label>'
+            f"<label{' class=right' * (n == right)}>"
+            f'<input type="radio" name="{name}"> <span>{say(option)}</span></label>'
             for n, option in enumerate(options)
         )
-        answer = f'<p class="reveal"><b>{say(options[right])}.</b> {say(because)}</p>'
+        answer = f'<p class="reveal"><b>{say(options[right]).rstrip(".")}.</b> {say(because)}</p>'
         self.html = (
             f'<fieldset class="predict">{STYLE}<legend>Predict. {say(question)}</legend>{rows}'
             f'<div aria-live="polite">{answer}</div></fieldset>'
