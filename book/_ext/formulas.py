@@ -65,11 +65,13 @@ def typeset(tex, node, display=False):
 def hold(app, doctree, docname):
     """Keep a formula that cannot break and the point or bracket after it together: no line begins with a point."""
     for node in list(doctree.findall(nodes.math)):
-        after = node.next_node(descend=False, siblings=True)
+        siblings = node.parent.children
+        at = next(i for i, sibling in enumerate(siblings) if sibling is node)  # equal texts are no evidence
+        after = siblings[at + 1] if at + 1 < len(siblings) else None
         one = katex(node.astext(), False).get("html", "").count('"katex-base"') == 1
         if one and isinstance(after, nodes.Text) and after.startswith(tuple(".,:;!?)’”")):
-            after.parent.replace(after, nodes.Text(after[1:]))
-            node.replace_self(nodes.inline("", "", node.deepcopy(), nodes.Text(after[:1]), classes=["held"]))
+            held = nodes.inline("", "", node.deepcopy(), nodes.Text(after[:1]), classes=["held"])
+            node.parent[at : at + 2] = [held, nodes.Text(after[1:])]
 
 
 def inline(self, node):
