@@ -4,11 +4,13 @@ import sys
 
 import nbformat
 import pytest
+from docutils import nodes
 
 from helpers.browser import ROOT
 
 sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book/_ext")]
 import build  # noqa: E402
+import formulas  # noqa: E402
 import mistakes  # noqa: E402
 import provenance  # noqa: E402
 
@@ -90,3 +92,12 @@ def test_the_error_of_a_notebook_is_told_with_its_cell():
     assert (
         provenance.why(NOTEBOOK, traceback) == f"{NOTEBOOK}: cell {cell.id}, line 2: ValueError: x is 3; it must be 4"
     )
+
+
+def test_a_formula_keeps_the_point_after_it():
+    """Also where two formulas of a paragraph are followed by equal words; one that may break is left alone."""
+    parts = [nodes.math("", "a"), nodes.Text(", "), nodes.math("", "b=c"), nodes.Text(", "), nodes.math("", "d")]
+    paragraph = nodes.paragraph("", "", *parts, nodes.Text(", then"))
+    formulas.hold(None, paragraph, "")
+    assert paragraph.astext() == "a, b=c, d, then"
+    assert [part.astext() for part in paragraph if isinstance(part, nodes.inline)] == ["a,", "d,"]
