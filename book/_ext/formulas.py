@@ -65,13 +65,12 @@ def typeset(tex, node, display=False):
 def hold(app, doctree, docname):
     """Keep a formula that cannot break and the point or bracket after it together: no line begins with a point."""
     for node in list(doctree.findall(nodes.math)):
-        siblings = node.parent.children
-        at = next(i for i, sibling in enumerate(siblings) if sibling is node)  # equal texts are no evidence
-        after = siblings[at + 1] if at + 1 < len(siblings) else None
+        parent, at = node.parent, node.parent.index(node)
+        after = parent[at + 1] if at + 1 < len(parent) else None
         one = katex(node.astext(), False).get("html", "").count('"katex-base"') == 1
         if one and isinstance(after, nodes.Text) and after.startswith(tuple(".,:;!?)’”")):
-            held = nodes.inline("", "", node.deepcopy(), nodes.Text(after[:1]), classes=["held"])
-            node.parent[at : at + 2] = [held, nodes.Text(after[1:])]
+            held = nodes.inline("", "", node, nodes.Text(after[:1]), classes=["held"])
+            parent[at : at + 2] = [held, nodes.Text(after[1:])]
 
 
 def inline(self, node):
