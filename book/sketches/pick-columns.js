@@ -128,46 +128,23 @@ const found = (data, { kept }, x, y, reach) => {
   return near.length ? near[0] : whole(data, inside);
 };
 
-export default {
-  render({ model, el }) {
-    let reach = 0, held = null, from = [0, 0], moved = false; // of the hand; `held` is the kept column that it moves
-    stage({
-      draw,
-      drag: (data, state, name, x) => move(data, state, state.column, whole(data, x)),
-      tap(data, state, x, y) {
-        if (held === null) {
-          const j = found(data, state, x, y, reach);
-          return j === null ? {} : toggle(data, state, j);
-        }
-        const change = move(data, state, held, whole(data, x - from[1]));
-        held = change.column ?? held;
-        return change;
-      },
-      act: {
-        keep: (data, state) => toggle(data, state, state.column),
-        longest: (data, state) => add(data, state, compute(data, state).longest),
-        greedy: (data, state) => add(data, state, compute(data, state).greedy),
-        random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
-        undo: (data, { kept }) => ({ kept: kept.slice(0, -1) }),
-      },
-    }).render({ model, el });
-
-    // A drag that begins on a kept column: the places on its way go through `tap`, the click at its end does not.
-    const frame = el.querySelector(".frame");
-    frame.addEventListener("pointerdown", ({ button, pointerId, pointerType, clientX, clientY }) => {
-      const data = model.get("data"), state = model.get("state");
-      const box = frame.firstElementChild.getBoundingClientRect(), unit = W / box.width, x = (clientX - box.left) * unit;
-      [reach, moved] = [(pointerType === "mouse" ? 8 : 12) * unit, false];
-      const j = found(data, state, x, (clientY - box.top) * unit, reach);
-      if (button || !state.kept.includes(j)) return;
-      frame.setPointerCapture(pointerId);
-      [held, from] = [j, [clientX, x - centre(data, j)]];
-    });
-    frame.addEventListener("pointermove", ({ clientX, clientY }) => {
-      moved ||= held !== null && Math.abs(clientX - from[0]) > 3;
-      if (held !== null && moved) frame.dispatchEvent(new MouseEvent("click", { clientX, clientY }));
-    });
-    frame.addEventListener("lostpointercapture", () => (held = null));
-    frame.addEventListener("click", (event) => event.isTrusted && moved && event.stopImmediatePropagation(), true);
+export default stage({
+  draw,
+  // A kept column is held by its place among those kept, which stays while the column changes.
+  grab(data, state, x, y, reach) {
+    const j = found(data, state, x, y, reach), name = state.kept.indexOf(j);
+    return name < 0 ? null : { name, place: [centre(data, j), y] };
   },
-};
+  drag: (data, state, name, x) => move(data, state, state.kept[name] ?? state.column, whole(data, x)),
+  tap(data, state, x, y, reach) {
+    const j = found(data, state, x, y, reach);
+    return j === null ? {} : toggle(data, state, j);
+  },
+  act: {
+    keep: (data, state) => toggle(data, state, state.column),
+    longest: (data, state) => add(data, state, compute(data, state).longest),
+    greedy: (data, state) => add(data, state, compute(data, state).greedy),
+    random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
+    undo: (data, { kept }) => ({ kept: kept.slice(0, -1) }),
+  },
+});

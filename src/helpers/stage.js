@@ -1,7 +1,9 @@
 // What every moving picture does. Its module says what a state looks like, draw(data, state) → { svg, see, knobs }, and
-// what a hand does to it: drag(data, state, knob, x, y), tap(data, state, x, y), act[name](data, state). Each of these
-// gives the entries of the state that change; x, y and knobs are in the units of the picture's viewBox.
-const stage = ({ draw, drag, tap, act = {} }) => ({
+// what a hand does to it: drag(data, state, name, x, y), tap(data, state, x, y, reach), act[name](data, state). Each of
+// these gives the entries of the state that change. What lies on the picture without a knob is found by
+// grab(data, state, x, y, reach) → { name, place } or null. x, y, places and the reach of the hand are in the units of
+// the picture's viewBox.
+const stage = ({ draw, drag, tap, grab, act = {} }) => ({
   render({ model, el }) {
     if (model.get("html")) el.innerHTML = model.get("html"); // in JupyterLab; in the page it stands there already
     const data = model.get("data");
@@ -25,31 +27,42 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
       const { width, height } = size();
       return [((clientX - box.left) * width) / box.width, ((clientY - box.top) * height) / box.height];
     };
+    const pixel = () => size().width / (frame.clientWidth || size().width);
     const place = () => {
       const { width, height } = size();
-      const unit = width / (frame.clientWidth || width);
+      const unit = pixel();
       overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
       for (const [name, [x, y]] of Object.entries(knobs)) {
         if (!handles.has(name)) handles.set(name, handle(name));
         handles.get(name).setAttribute("transform", `translate(${x} ${y}) scale(${unit})`);
       }
     };
+    // What `find` says is under the pointer, { name, place }, follows it once it has moved by more than `slack` pixels.
+    const follow = (node, find, slack) => {
+      let held = null, moved = false, from, off;
+      node.addEventListener("pointerdown", (event) => {
+        [held, moved] = [event.button ? null : find(event), false];
+        if (!held) return;
+        node.setPointerCapture(event.pointerId);
+        from = [event.clientX, event.clientY];
+        off = at(event).map((x, i) => held.place[i] - x);
+      });
+      node.addEventListener("pointermove", (event) => {
+        if (!held || !node.hasPointerCapture(event.pointerId)) return;
+        moved ||= Math.hypot(event.clientX - from[0], event.clientY - from[1]) > slack;
+        if (moved) update(drag(data, state, held.name, ...at(event).map((x, i) => x + off[i])));
+      });
+      return () => moved;
+    };
     const handle = (name) => {
       const knob = document.createElementNS("http://www.w3.org/2000/svg", "g");
       knob.dataset.name = name;
       knob.innerHTML = `<circle class="reach" r="${REACH}"/><circle class="dot" r="7"/>`;
-      let off = [0, 0];
-      knob.addEventListener("pointerdown", (event) => {
-        if (event.button) return;
+      const find = (event) => {
         event.preventDefault();
-        knob.setPointerCapture(event.pointerId);
-        off = at(event).map((x, i) => knobs[name][i] - x);
-      });
-      knob.addEventListener("pointermove", (event) => {
-        if (!knob.hasPointerCapture(event.pointerId)) return;
-        const [x, y] = at(event).map((x, i) => x + off[i]);
-        update(drag(data, state, name, x, y));
-      });
+        return { name, place: knobs[name] };
+      };
+      follow(knob, find, 0);
       overlay.append(knob);
       return knob;
     };
@@ -89,7 +102,16 @@ const stage = ({ draw, drag, tap, act = {} }) => ({
         if (!step || button.getAttribute("aria-disabled") === "true") return;
         update({ [of]: state[of] + Number(step) });
       });
-    if (tap) frame.addEventListener("click", (event) => update(tap(data, state, ...at(event))));
+    let reach = 0;
+    const find = (event) => {
+      reach = (event.pointerType === "mouse" ? 8 : 12) * pixel();
+      return grab ? grab(data, state, ...at(event), reach) : null;
+    };
+    const dragged = follow(frame, find, 3);
+    if (tap)
+      frame.addEventListener("click", (event) => {
+        if (!dragged()) update(tap(data, state, ...at(event), reach));
+      });
     show();
     new ResizeObserver(place).observe(frame);
   },
