@@ -40,6 +40,15 @@ ROOT = Path(__file__).resolve().parents[1]
 HELPERS = ["streaming", "attention", "simplex", "interpolative", "lora", "ign", "skip", "translation"]  # by chapter
 GRACE, QUICK = 3, 0.3  # seconds: beyond 5 × those of a statement unchanged; of one that the first try leaves out
 MEMORY = 6 << 30  # bytes
+# One thread, and no window for pictures.
+ALONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {"MPLBACKEND": "Agg"}
+
+
+def without_pictures(display):
+    """Let nothing be drawn, and each line of a check go to `display`."""
+    helpers = importlib.import_module("helpers")
+    helpers.show = helpers.explore = helpers.sketch = helpers.predict = lambda *args, **more: None
+    helpers.check.display = display
 
 
 def read(file):
@@ -96,10 +105,7 @@ class Chapter:
         """Begin, without pictures and times."""
         self.tape, self.live, self.loop = tape, live, asyncio.new_event_loop()
         self.names, self.seed = {"__name__": "__main__"}, int(os.environ["BOOK_SEED"])
-        helpers = importlib.import_module("helpers")
-        helpers.show = helpers.explore = helpers.sketch = helpers.predict = helpers.check.display = (
-            lambda *args, **more: None
-        )
+        without_pictures(lambda line: None)
         importlib.import_module("helpers.timing").medians = lambda *runs, rounds: [1.0] * len(runs)
 
     def stand_in(self, names):
@@ -401,10 +407,7 @@ def main():
     parser.add_argument("--least", type=float, default=0, help="fail where a smaller percentage is killed")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    os.environ.update(
-        {"BOOK_SEED": os.environ.get("BOOK_SEED", "0"), "MPLBACKEND": "Agg"} | dict.fromkeys(threads, "1")
-    )
+    os.environ.update(ALONE | {"BOOK_SEED": os.environ.get("BOOK_SEED", "0")})
     sys.path.insert(0, str(ROOT / "src"))
     tqdm.monitor_interval = 0  # no thread beside the forks
     table = Path(__file__).with_suffix(".toml")

@@ -18,20 +18,17 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mutants import ALONE, ROOT, without_pictures
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+sys.path.append(str(ROOT / "book/_ext"))
 SECONDS = 900  # what a chapter may take on a busy machine
 
 
 def play(notebook):
     """The records of the checks of a chapter, and where it failed, if it did; here and now."""
-    import helpers
-
     records, failed = [], None
-    helpers.show = helpers.explore = helpers.sketch = helpers.predict = lambda *args, **more: None
-    helpers.check.display = lambda line: records.append(line.record)
+    without_pictures(lambda line: records.append(line.record))
     os.chdir(notebook.parent)
     names, loop = {"__name__": "__main__"}, asyncio.new_event_loop()
     for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
@@ -48,18 +45,12 @@ def play(notebook):
     return records, failed
 
 
-def used(record):
-    """The share of what is allowed that was used; None where that has no meaning."""
-    error, allowed = record["error"], record["tolerance"]
-    return error / allowed if error is not None and allowed and error >= 0 < allowed else None
-
-
 def run(notebook, seed):
     """`play` in a process of its own."""
-    places = {"BOOK_SEED": str(seed), "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT / "src")}
+    places = ALONE | {"BOOK_SEED": str(seed), "PYTHONPATH": str(ROOT / "src")}
     how = [sys.executable, "-W", "ignore", __file__, "--play", str(notebook)]
     try:
-        done = subprocess.run(how, env=os.environ | THREADS | places, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(how, env=os.environ | places, capture_output=True, text=True, timeout=SECONDS)
         return json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
         return [], f"more than {SECONDS} s"
@@ -69,14 +60,16 @@ def run(notebook, seed):
 
 def report(notebook, seeds, results):
     """One chapter as a section of text; whether all passed."""
+    from ledger import margin  # Sphinx, which the runs do not need
+
     failed = {seed: why for seed, (_, why) in zip(seeds, results, strict=True) if why}
     nearest = {}
     for seed, (records, _) in zip(seeds, results, strict=True):
         count = {}
         for record in records:
             n = count[record["id"]] = count.get(record["id"], 0) + 1
-            if record["kind"] == "statistical" and (share := used(record)) is not None:
-                nearest[record["id"], n] = max(nearest.get((record["id"], n), (0, seed)), (share, seed))
+            if record["kind"] == "statistical" and (times := margin(record)):
+                nearest[record["id"], n] = max(nearest.get((record["id"], n), (0, seed)), (1 / times, seed))
     print(f"\n{notebook.stem}: {len(seeds) - len(failed)} of {len(seeds)} seeds passed.")
     for seed, why in failed.items():
         print(f"  seed {seed} failed: {why}")
