@@ -9,7 +9,9 @@ import string
 import zlib
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from tqdm import tqdm
 
 from helpers.check import TERMS
@@ -105,21 +107,23 @@ class Explorer(Moving):
         if len(set(alts)) < len(alts):
             twice = next(a for a in alts if alts.count(a) > 1)
             raise ValueError(f"alt says {twice!r} of more than one frame; name every parameter in it")
-        places = {}
+        places, last = {}, len(points) - 1
+        ends = [draw(**points[0]), draw(**points[last])]
+        settle = _layout(ends)
 
-        def frame(n):
-            fig = draw(**points[n])
+        def frame(n, fig):
+            settle(fig)
             picture = _picture(fig, alts[n], framed.label)
             if handle is not None:
                 places[n] = _place(fig, handle(**points[n]))
             return picture
 
         # Two frames tell what the rest will cost, before the time is spent on them.
-        first, last = frame(0), frame(len(points) - 1)
-        one, two = _size([first]), _size([first, last])
-        _afford(one + (len(points) - 1) * (two - one), len(points))
-        middle = [frame(n) for n in tqdm(range(1, len(points) - 1), desc="frames", leave=False)]
-        self.frames = [first, *middle, last]
+        first, final = frame(0, ends[0]), frame(last, ends[1])
+        one, two = _size([first]), _size([first, final])
+        _afford(one + last * (two - one), len(points))
+        middle = [frame(n, draw(**points[n])) for n in tqdm(range(1, last), desc="frames", leave=False)]
+        self.frames = [first, *middle, final]
         if len(sizes := {re.search('viewBox="([^"]*)"', frame)[1] for frame in self.frames}) > 1:
             raise ValueError(f"draw gives figures of different sizes, {sorted(sizes)}; they must have one")
         _afford(_size(self.frames), len(points))
@@ -149,6 +153,28 @@ class Explorer(Moving):
             ghost,
             silent,
         )
+
+
+def _layout(figs):
+    """A function that gives a figure the layout in which all of `figs` have room.
+
+    So axes stay where they are from frame to frame, and drawing takes half the time.
+    """
+    boxes = []
+    for fig in figs:
+        if not isinstance(fig, Figure):
+            break  # _picture says what is wrong
+        fig.draw_without_rendering()
+        boxes.append([ax.get_position(original=True).extents for ax in fig.axes])
+    rooms = [Bbox.from_extents(*np.max(b, 0)[:2], *np.min(b, 0)[2:]) for b in zip(*boxes, strict=False)]
+
+    def settle(fig):
+        if isinstance(fig, Figure) and len(fig.axes) == len(rooms):
+            fig.set_layout_engine("none")
+            for ax, room in zip(fig.axes, rooms, strict=True):
+                ax.set_position(room)
+
+    return settle
 
 
 def _share(frames):
