@@ -111,13 +111,14 @@ def formulas_are_set(page, path):
 
 
 # axe looks at every element and compares the colours of every text: 20 s a chapter. Of formulas, which have the
-# colour of their line, twenty stay whole; of the words of code with one class, one; of a table, ten rows; of the lines
-# of single checks, ten of each kind; of what is drawn, nothing, for it has its text alternative.
+# colour of their line, twenty stay whole; of plain paragraphs, thirty; of the words of code with one class, one; of a
+# table, ten rows; of the lines of single checks, ten of each kind; of what is drawn, nothing, for it has its text
+# alternative.
 REDUCE = """() => {
     const seen = new Set();
     [...document.querySelectorAll(".katex")].slice(20).forEach((formula) => formula.remove());
-    for (const kind of ["pass", "broken"])
-        [...document.querySelectorAll(`p.check-${kind}`)].slice(10).forEach((line) => line.remove());
+    for (const [kind, some] of [["p:not([class], table p)", 30], ["p.check-pass", 10], ["p.check-broken", 10]])
+        [...document.querySelectorAll(kind)].slice(some).forEach((line) => line.remove());
     document.querySelectorAll("svg[role=img], .knobs").forEach((picture) => picture.replaceChildren());
     for (const word of document.querySelectorAll(".highlight span")) {
         if (seen.has(word.className)) word.replaceWith(...word.childNodes);
@@ -189,38 +190,39 @@ def test_ids_are_unique():
 
 
 def live(page):
-    """Bring every picture that moves near, one by one, until it does; there must be one."""
-    pictures = page.locator(".explore:has(.moving)")
-    assert pictures.count() >= 1
-    for n in range(pictures.count()):
-        pictures.nth(n).scroll_into_view_if_needed()
-        pictures.nth(n).and_(page.locator("[data-live]")).wait_for()
+    """Bring every picture that moves near, one by one, until it does; there must be one.
+
+    Handles, here and below: to find an element anew Playwright walks through the page, 30 ms in a chapter.
+    """
+    pictures = page.query_selector_all(".explore:has(.moving)")
+    assert pictures
+    for picture in pictures:
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("picture => 'live' in picture.dataset", arg=picture)
     return pictures
 
 
 def state(figure):
-    picture = figure.locator(".frame svg")
-    return picture.get_attribute("aria-label"), picture.inner_html(), figure.locator(".see").text_content()
+    return figure.evaluate("""figure => {
+        const picture = figure.querySelector(".frame svg");
+        return [picture.getAttribute("aria-label"), picture.innerHTML, figure.querySelector(".see").textContent]}""")
 
 
 def pictures_follow_the_hand(page):
     """Their buttons; their handles, by mouse and by touch; and words of one colour light up."""
-    figures = live(page)
-    for n in range(figures.count()):
-        figure = figures.nth(n)
-        for button in figure.get_by_role("button").all():
+    for figure in live(page):
+        buttons, seen = figure.query_selector_all("button"), set()
+        for button in buttons:
             box = button.bounding_box()
             assert min(box["width"], box["height"]) >= 43.5
-        seen = set()
-        for button in [*figure.get_by_role("button").all()] * 2:
+        for button in buttons * 2:
             button.focus()
             page.keyboard.press("Enter")
-            seen.add(state(figure))
-        assert len(seen) > 1 or not figure.get_by_role("button").count()
-        for knob in figure.locator(".knobs g").all():
-            reach = knob.locator(".reach")
-            figure.locator(".stage").scroll_into_view_if_needed()
-            box, frame = reach.bounding_box(), figure.locator(".frame svg").bounding_box()
+            seen.add(tuple(state(figure)))
+        assert len(seen) > 1 or not buttons
+        for reach in figure.query_selector_all(".knobs .reach"):
+            figure.query_selector(".stage").scroll_into_view_if_needed()
+            box, frame = reach.bounding_box(), figure.query_selector(".frame svg").bounding_box()
             assert box["width"] >= 43.5
             for to in ((0.1, 0.2), (0.9, 0.8), (0.5, 0.5)):
                 before, box = state(figure), reach.bounding_box()
@@ -231,20 +233,20 @@ def pictures_follow_the_hand(page):
                 if state(figure) != before:
                     break
             else:
-                raise AssertionError(f"dragging moves nothing in {figure.get_attribute('id')}")
-    for word in page.locator("article span[class^='t-'][tabindex]").all():
+                raise AssertionError(f"dragging moves nothing in the picture of {state(figure)[0]!r}")
+    for word in page.query_selector_all("article span[class^='t-'][tabindex]"):
         word.focus()
-        assert page.locator(f".lit.{word.get_attribute('class').split()[0]}").count() >= 2
+        assert word.evaluate("word => document.querySelectorAll(`.lit.${word.classList[0]}`).length") >= 2
     assert page.trouble == []
 
 
 def predictions_are_answered_once_they_are_made(page):
-    for question in page.locator(".predict").all():
-        answer = question.locator(".reveal")
-        assert not answer.is_visible() and question.locator(".right").count() == 1
-        question.get_by_role("radio").first.focus()
+    for question in page.query_selector_all(".predict"):
+        answer, right = question.query_selector(".reveal"), question.query_selector_all(".right")
+        assert not answer.is_visible() and len(right) == 1
+        question.query_selector("input[type=radio]").focus()
         page.keyboard.press("Space")
-        assert answer.is_visible() and question.locator(".right").inner_text() in answer.inner_text()
+        assert answer.is_visible() and right[0].inner_text() in answer.inner_text()
 
 
 def test_a_finger_drags_a_handle(browser, book):
@@ -253,14 +255,12 @@ def test_a_finger_drags_a_handle(browser, book):
     page = context.new_page()
     for path in CHAPTERS:
         page.goto(f"{book}/{path}")
-        live(page)
-        if page.locator(".knobs g").count():
+        figure = next((figure for figure in live(page) if figure.query_selector(".knobs g")), None)
+        if figure:
             break
-    knob = page.locator(".knobs g").first
-    figure = page.locator(".explore").filter(has=page.locator(".knobs g")).first
-    figure.locator(".stage").scroll_into_view_if_needed()
-    box, before, finger = knob.locator(".reach").bounding_box(), state(figure), context.new_cdp_session(page)
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    figure.query_selector(".stage").scroll_into_view_if_needed()
+    box, before = figure.query_selector(".knobs .reach").bounding_box(), state(figure)
+    x, y, finger = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, context.new_cdp_session(page)
     touch = lambda kind, *points: finger.send(
         "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
     )
@@ -276,10 +276,10 @@ def test_a_kept_column_is_dragged_as_it_is(visit):
     """In the photograph of chapter 4: a drag beside it moves it, a click beside it drops it."""
     path = next((path for path in CHAPTERS if "/04_" in path), None)
     page = visit(path or pytest.skip("another chapter alone is built"))
-    figure = live(page).first
-    figure.locator(".frame").scroll_into_view_if_needed()
-    box = figure.locator(".frame svg").bounding_box()
-    kept = lambda: re.search(r"of number ([\d, ]*);", figure.locator(".frame svg").get_attribute("aria-label"))[1]
+    figure = live(page)[0]
+    figure.query_selector(".frame").scroll_into_view_if_needed()
+    box = figure.query_selector(".frame svg").bounding_box()
+    kept = lambda: re.search(r"of number ([\d, ]*);", state(figure)[0])[1]
     x = lambda column: box["x"] + (column - 0.5) / 160 * 232 / 480 * box["width"]
     y = box["y"] + box["height"] / 3
     assert kept() == "17, 49, 81, 113, 145"
@@ -296,16 +296,20 @@ def test_a_kept_column_is_dragged_as_it_is(visit):
 
 
 def broken_terms_are_marked(page):
-    for button in page.locator("button.break").all():
-        said, green = button.text_content(), page.locator("p.check-pass:visible").count()
+    marks = """() => {
+        const seen = (kind) => [...document.querySelectorAll(kind)].filter((node) => node.checkVisibility()).length;
+        return [document.querySelectorAll(".math .hurt").length, seen("p.check-pass"),
+            seen("p.check-broken[role=status]")]}"""
+    for button in page.query_selector_all("button.break"):
+        said, (hurt, green, red) = button.text_content(), page.evaluate(marks)
+        assert (hurt, red) == (0, 0)
         button.focus()
         page.keyboard.press("Enter")
-        assert page.locator(".math .hurt").count() >= 1 or not button.get_attribute("data-term"), said
-        assert page.locator("p.check-pass:visible").count() == green - 1
-        assert page.locator("p.check-broken[role=status]:visible").count() == 1
+        hurt, left, red = page.evaluate(marks)
+        assert hurt >= 1 or not button.get_attribute("data-term"), said
+        assert (left, red) == (green - 1, 1), said
         page.keyboard.press("Enter")
-        assert page.locator(".hurt").count() == 0 and button.text_content() == said
-        assert page.locator("p.check-pass:visible").count() == green
+        assert page.evaluate(marks) == [0, green, 0] and button.text_content() == said
     assert page.trouble == []
 
 
@@ -320,52 +324,44 @@ def test_a_picture_whose_script_is_missing_says_so(visit):
 
 
 def sliders_move_the_picture(page):
-    live(page)
+    figures, sliders = live(page), 0
     assert all(see.bounding_box()["width"] <= 1 for see in page.locator(".see.unseen").all())
-    sliders = page.locator(".explore input[type=range]")
-    assert sliders.count() >= 2
-    for n in range(sliders.count()):
-        slider = sliders.nth(n)
-        figure = page.locator(".explore").filter(has=page.locator(f"#{slider.get_attribute('id')}"))
-        assert page.locator(f"label[for='{slider.get_attribute('id')}']").text_content()
-        state = lambda: (
-            figure.locator(".frame svg").get_attribute("aria-label"),  # noqa: B023
-            figure.locator(".frame svg").inner_html(),  # noqa: B023
-            slider.get_attribute("aria-valuetext"),  # noqa: B023
-            figure.locator(".see").text_content(),  # noqa: B023
-        )
-        slider.scroll_into_view_if_needed()
-        slider.focus()
-        page.keyboard.press("Home")
-        first = state()
-        page.keyboard.press("ArrowRight")
-        second = state()
-        assert all(a != b for a, b in zip(first[:3], second[:3], strict=True))
-        box = slider.bounding_box()
-        page.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
-        third = state()
-        assert all(a != b for a, b in zip(second[:3], third[:3], strict=True)) or slider.get_attribute("max") == "1"
-        page.keyboard.press("Home")
-        assert state() == first
-        # The frame is there before the next one is painted.
-        swapped = slider.evaluate("""s => {
-            const frame = s.closest('.explore').querySelector('.frame'), before = frame.innerHTML;
-            s.value = s.max;
-            s.dispatchEvent(new Event('input', {bubbles: true}));
-            return frame.innerHTML !== before}""")
-        assert swapped
-        page.keyboard.press("Home")
-    assert page.trouble == []
+    for figure in figures:
+        for slider in figure.query_selector_all("input[type=range]"):
+            sliders += 1
+            assert slider.evaluate("slider => slider.labels[0].textContent")
+            now = lambda: [slider.get_attribute("aria-valuetext"), *state(figure)[:2]]  # noqa: B023
+            slider.focus()
+            page.keyboard.press("Home")
+            first = now()
+            page.keyboard.press("ArrowRight")
+            second = now()
+            assert all(a != b for a, b in zip(first, second, strict=True))
+            box = slider.bounding_box()
+            page.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+            third = now()
+            assert all(a != b for a, b in zip(second, third, strict=True)) or slider.get_attribute("max") == "1"
+            page.keyboard.press("Home")
+            assert now() == first
+            # The frame is there before the next one is painted.
+            swapped = slider.evaluate("""s => {
+                const frame = s.closest('.explore').querySelector('.frame'), before = frame.innerHTML;
+                s.value = s.max;
+                s.dispatchEvent(new Event('input', {bubbles: true}));
+                return frame.innerHTML !== before}""")
+            assert swapped
+            page.keyboard.press("Home")
+    assert sliders >= 2 and page.trouble == []
 
 
 def every_figure_has_number_caption_and_alt_text(page):
-    figures = page.locator("article figure")
-    assert figures.count() >= 3
-    for n in range(figures.count()):
-        words = figures.nth(n).locator("figcaption").text_content().split()  # in a folded solution too
+    figures = page.query_selector_all("article figure")
+    assert len(figures) >= 3
+    for figure in figures:
+        words = figure.query_selector("figcaption").text_content().split()  # in a folded solution too
         assert words[0] == "Fig." and re.fullmatch(r"\d+\.\d+", words[1]) and len(words) >= 8, words
         assert "TODO" not in words
-        assert figures.nth(n).locator("svg[role=img]").first.get_attribute("aria-label")
+        assert figure.query_selector("svg[role=img]").get_attribute("aria-label")
 
 
 def page_fits_a_phone(page):
@@ -456,18 +452,18 @@ def links_open_folds(page):
     )
     for place in page.evaluate(links):
         page.evaluate("(id) => document.querySelector(`a[href='#${id}']`).click()", place)
-        page.locator(f"[id='{place}']").wait_for()
+        page.wait_for_function("(id) => document.getElementById(id).checkVisibility()", arg=place)
     page.evaluate("document.querySelectorAll('.toggle:not(.toggle-hidden) > * > button').forEach((b) => b.click())")
     page.evaluate("history.replaceState(null, '', location.pathname)")
 
 
 def solutions_are_folded_and_open(page):
-    solutions = page.locator(".solution")
-    assert solutions.count() >= 4
-    for n in range(solutions.count()):
-        inside = solutions.nth(n).locator("p:not(.admonition-title, details *)").first
+    solutions = page.query_selector_all(".solution")
+    assert len(solutions) >= 4
+    for solution in solutions:
+        inside = solution.query_selector("p:not(.admonition-title, details *)")
         assert not inside.is_visible()
-        solutions.nth(n).locator("button.toggle-button").click()
+        solution.query_selector("button.toggle-button").click()
         assert inside.is_visible()
     assert page.trouble == []
 

@@ -95,14 +95,14 @@ def line(app, docname, id, page=None):
     checks = [r for r in records(app.env).get(page, []) if r["id"] == id]
     sound = [r for r in checks if r["kind"] != BROKEN]
     said = sound[0]["seen"] if len(sound) == 1 else f"{len(sound)} comparisons{worst(sound)}"
-    kinds = ", ".join(dict.fromkeys(r["kind"] for r in sound))
     paragraph = nodes.paragraph("", "", nodes.inline("", "✓ ", classes=["check-mark"]), classes=["check", "check-pass"])
     claim = link(app, docname, page, id, "")
     claim += nodes.literal("", id)
-    paragraph += [claim, nodes.Text(f" {said} ")]
-    paragraph += nodes.inline("", kinds, classes=["check-kind"])
-    if hasattr(app.env, "ledger_page"):
-        paragraph += [nodes.Text(" · "), link(app, docname, app.env.ledger_page, f"ledger-{id}", "ledger")]
+    kinds = ", ".join(dict.fromkeys(r["kind"] for r in sound if r["kind"] != "exact"))
+    page = getattr(app.env, "ledger_page", None)
+    paragraph += [claim, nodes.Text(" "), link(app, docname, page, f"ledger-{id}", said) if page else nodes.Text(said)]
+    if kinds:
+        paragraph += nodes.inline("", f" {kinds}", classes=["check-kind"])
     return paragraph
 
 
@@ -111,10 +111,10 @@ def worst(checks):
     close = [r for r in checks if r["how"] == "close" and r["error"] is not None]
     share = max((1 / m for m in map(margin, close or checks) if m), default=None)
     if not close:
-        return "" if share is None else f" · worst uses {percent(share)} of the bound"
+        return "" if share is None else f" · worst at {percent(share)} of its bound"
     if share is None:
         return " · no difference"
-    return f" · worst |Δ| {max(r['error'] for r in close):.1e}, {percent(share)} of the tolerance"
+    return f" · worst |Δ| {max(r['error'] for r in close):.0e}, {percent(share)} of tolerance"
 
 
 def percent(share):
