@@ -52,6 +52,24 @@ def test_page_form():
     assert not re.search(r'(?:src|href)="(?:https?:)?//', html)  # w3.org names in xmlns are not requests
 
 
+def test_axes_stay_from_frame_to_frame_and_nothing_is_cut():
+    figs = []
+
+    def growing(t):
+        with plt.style.context("helpers.book"):
+            fig, ax = plt.subplots()
+            ax.ticklabel_format(style="plain")
+            ax.plot([0, 10**t])
+        figs.append(fig)
+        return fig
+
+    explore(growing, alt="up to ten to the {t}", t=[0, 4, 8])
+    assert len({fig.axes[0].get_position().bounds for fig in figs}) == 1
+    for fig in figs:
+        room, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
+        assert 0 <= room.x0 < room.x1 <= width and 0 <= room.y0 < room.y1 <= height
+
+
 def parts_of(picture):
     return json.loads(re.search(r'<script type="application/json">(.*?)</script>', picture.html, re.DOTALL)[1])
 
