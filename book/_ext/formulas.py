@@ -20,7 +20,8 @@ from helpers.check import TERMS
 LOGGER = logging.getLogger(__name__)
 DIST = Path(__file__).parents[2] / "tests/engines/node_modules/katex/dist"  # script, style and fonts of one version
 OPTIONS = {"throwOnError": True, "strict": "error"}
-RAW = re.compile(r"<annotation .*?</annotation>", re.DOTALL)  # TeX that some readers of pages would show
+# TeX that some readers of pages would show, and what holds it beside the formula.
+RAW = re.compile(r"<annotation .*?</annotation>|</?semantics>", re.DOTALL)
 # \textcolor{blue}{…} names a term, whose colour the theme of the page knows. (\htmlClass would be red in JupyterLab.)
 COLOURED = re.compile(rf'<span class="([^"]*)" style="([^"]*)color:({"|".join(TERMS)});')
 # One line in, one line out: a pipe needs no port, no waiting for a server and no time limit.
