@@ -1,5 +1,6 @@
 // Chapter 4: one column is to be kept, of a cloud in the plane and an outlier that a hand moves.
-// data: cloud, [[x, y], …]. state: x and y of the outlier, in tenths above LOW.
+// data: cloud, [[x, y], …]. state: x and y of the outlier, in tenths above LOW; asked, { x, y }: while the outlier stands
+// there, the picture does not say what the rules keep.
 const LOW = [-5, -2], SPAN = 14, LENGTHS = Array.from({ length: 57 }, (_, n) => n / 4);
 const place = ({ x, y }) => [LOW[0] + x / 10, LOW[1] + y / 10];
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
@@ -26,7 +27,7 @@ const NAMES = ["CPQR: the longest", "greedy: the total", "t = ½"], DASHES = [""
 
 export const draw = (data, state) => {
   const { kept, errors, length, curves } = compute(data, state);
-  const columns = [...data.cloud, place(state)];
+  const columns = [...data.cloud, place(state)], asks = state.asked?.x === state.x && state.asked?.y === state.y;
   const to = (n, [x, y]) => [n * (W - SIDE) + ((x - LOW[0]) / SPAN) * SIDE, TOP + SIDE - ((y - LOW[1]) / SPAN) * SIDE];
   const segment = (n, a, b, more) => `<path d="M${to(n, a).join(" ")}L${to(n, b).join(" ")}" ${more}/>`;
   const panel = (n) => {
@@ -35,12 +36,12 @@ export const draw = (data, state) => {
     const id = `plane-${n}`, edge = to(n, [LOW[0], LOW[1] + SPAN]);
     return `<clipPath id="outlier-${id}"><rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}"/></clipPath>
       <rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}" fill="none" stroke="currentColor" opacity=".3"/>
-      <text x="${edge[0]}" y="15">${NAMES[n]}</text><text x="${edge[0] + SIDE}" y="15" text-anchor="end" class="t-orange" fill="var(--t-orange, #d55e00)">error ${errors[n].toFixed(2)}</text>
+      <text x="${edge[0]}" y="15">${NAMES[n]}</text><text x="${edge[0] + SIDE}" y="15" text-anchor="end" class="t-orange" fill="var(--t-orange, #d55e00)">error ${asks ? "?" : errors[n].toFixed(2)}</text>
       <g clip-path="url(#outlier-${id})">
       ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}
-      ${segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2"')}
-      ${columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="1.5"')).join("")}
-      ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] ? 6 : 3.5}" ${k === kept[n] ? 'fill="var(--t-blue, #0072b2)"' : ""}/>`).join("")}</g>`;
+      ${asks ? "" : segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2"')}
+      ${asks ? "" : columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="1.5"')).join("")}
+      ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] && !asks ? 6 : 3.5}" ${k === kept[n] && !asks ? 'fill="var(--t-blue, #0072b2)"' : ""}/>`).join("")}</g>`;
   };
   const now = Math.min(SPAN, length);
   const most = 1.05 * Math.sqrt(data.cloud.reduce((sum, m) => sum + dot(m, m), 0)); // no rule ever loses more
@@ -59,15 +60,15 @@ export const draw = (data, state) => {
   const key = NAMES.map((name, n) => `<path stroke="currentColor" stroke-width="2" stroke-dasharray="${DASHES[n]}" d="M${150 + 112 * n} ${base - high - 12}h28"/><text x="${184 + 112 * n}" y="${base - high - 7}">${name.split(":")[0]}</text>`);
   const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors and that of t = ½, ${errors[2].toFixed(2)}, against the outlier's length.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors and that of t = ½, ${errors[2].toFixed(2)}, against the outlier's length.`}">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
       ${[0.25, 0.5, 0.75, 1].map((part) => `<text x="${LEFT - 4}" y="${base - part * high + 4}" text-anchor="end" font-size="13">${(part * most).toFixed(1)}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
       <text x="${LEFT}" y="${base - high - 8}">error</text>
-      ${curve(0)}${curve(1)}${curve(2)}
+      ${asks ? "" : curve(0) + curve(1) + curve(2)}
       <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>${key.join("")}</svg>`,
-    see: `The outlier has length ${length.toFixed(1)}. ${["CPQR", "Greedy", "t = ½"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
+    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "Greedy", "t = ½"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
     knobs: { left: to(0, place(state)), right: to(1, place(state)) },
   };
 };
@@ -79,6 +80,7 @@ export default stage({
     return {
       x: tenth(((x - n * (W - SIDE)) / SIDE) * SPAN),
       y: tenth(((TOP + SIDE - y) / SIDE) * SPAN),
+      asked: null,
     };
   },
 });
