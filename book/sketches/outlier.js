@@ -1,6 +1,6 @@
 // Chapter 4: one column is to be kept, of a cloud in the plane and an outlier that a hand moves.
 // data: cloud, [[x, y], …]. state: x and y of the outlier, in tenths above LOW; asked, { x, y }: while the outlier stands
-// there, the picture does not say what the rules keep.
+// there and the question is open, the picture does not say what the rules keep.
 const LOW = [-5, -2], SPAN = 14, LENGTHS = Array.from({ length: 57 }, (_, n) => n / 4);
 const place = ({ x, y }) => [LOW[0] + x / 10, LOW[1] + y / 10];
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
@@ -63,7 +63,7 @@ export const draw = (data, state) => {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors and that of t = ½, ${errors[2].toFixed(2)}, against the outlier's length.`}">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
-      ${[0.25, 0.5, 0.75, 1].map((part) => `<text x="${LEFT - 4}" y="${base - part * high + 4}" text-anchor="end" font-size="13">${(part * most).toFixed(1)}</text>`).join("")}
+      ${[2, 4, 6, 8, 10].filter((e) => e < most).map((e) => `<text x="${LEFT - 4}" y="${base - (e / most) * high + 4}" text-anchor="end" font-size="13">${e}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
       <text x="${LEFT}" y="${base - high - 8}">error</text>
       ${asks ? "" : curve(0) + curve(1) + curve(2)}

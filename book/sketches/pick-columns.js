@@ -1,7 +1,7 @@
 // Chapter 4: a photograph rebuilt from the columns that a hand keeps.
-// data: width, height, pixels (base64, row by row, one byte each), orders of the columns that rules keep, and by number
-// of columns what others lose. Columns count from 0 here and from 1 in what is read.
-// state: kept (column numbers, in their order), column (that of the slider).
+// data: width, height, pixels (base64, row by row, one byte each), orders of the columns that rules keep, by number of
+// columns what others lose, and the best five. Columns count from 0 here and from 1 in what is read.
+// state: kept (column numbers, in their order), column (that of the slider), past (what was kept before, oldest first).
 const ready = new WeakMap();
 const read = (data) => {
   if (!ready.has(data)) {
@@ -109,15 +109,22 @@ export const draw = (data, state) => {
 };
 
 const whole = (data, x) => Math.max(0, Math.min(data.width - 1, Math.floor((x / SIDE) * data.width)));
-const toggle = (data, { kept }, j) => {
-  if (kept.includes(j)) return { kept: kept.filter((k) => k !== j), column: j };
-  return kept.length < data.most ? { kept: [...kept, j], column: j } : {};
+const keep = ({ kept, past = [] }, now, column) => ({ kept: now, column, past: [...past, kept] });
+const toggle = (data, state, j) => {
+  const { kept } = state;
+  if (kept.includes(j)) return keep(state, kept.filter((k) => k !== j), j);
+  return kept.length < data.most ? keep(state, [...kept, j], j) : {};
 };
 const add = (data, state, j) => (state.kept.includes(j) ? {} : toggle(data, state, j));
 // A kept column goes elsewhere, and the number kept stays; a column that is not kept is only looked at.
-const move = (data, { kept }, from, to) => {
+const move = ({ kept }, from, to) => {
   if (from !== to && kept.includes(to)) return {};
   return { kept: kept.map((k) => (k === from ? to : k)), column: to };
+};
+const step = (data, state, by) => {
+  const { kept, column } = state, to = Math.max(0, Math.min(data.width - 1, column + by));
+  const moved = move(state, column, to);
+  return moved.kept && kept.includes(column) ? keep(state, moved.kept, to) : moved;
 };
 // The column at a place, on either photograph or its ticks: a kept one, if it lies within reach.
 const found = (data, { kept }, x, y, reach) => {
@@ -130,21 +137,28 @@ const found = (data, { kept }, x, y, reach) => {
 
 export default stage({
   draw,
-  // A kept column is held by its place among those kept, which stays while the column changes.
+  // A kept column is held by its place among those kept, which stays while the column changes; one drag is one undo.
   grab(data, state, x, y, reach) {
     const j = found(data, state, x, y, reach), name = state.kept.indexOf(j);
     return name < 0 ? null : { name, place: [centre(data, j), y] };
   },
-  drag: (data, state, name, x) => move(data, state, state.kept[name] ?? state.column, whole(data, x)),
+  drag(data, state, name, x, y, since) {
+    const from = state.kept[name] ?? state.column, moved = move(state, from, whole(data, x));
+    return state.kept.includes(from) ? { ...moved, past: [...(since.past ?? []), since.kept] } : moved;
+  },
   tap(data, state, x, y, reach) {
     const j = found(data, state, x, y, reach);
     return j === null ? {} : toggle(data, state, j);
   },
   act: {
     keep: (data, state) => toggle(data, state, state.column),
+    left: (data, state) => step(data, state, -1),
+    right: (data, state) => step(data, state, 1),
     longest: (data, state) => add(data, state, compute(data, state).longest),
     greedy: (data, state) => add(data, state, compute(data, state).greedy),
     random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
-    undo: (data, { kept }) => ({ kept: kept.slice(0, -1) }),
+    best: (data, state) => keep(state, data.best, state.column),
+    none: (data, state) => keep(state, [], state.column),
+    undo: (data, { kept, past = [] }) => ({ kept: past.at(-1) ?? kept, past: past.slice(0, -1) }),
   },
 });

@@ -1,8 +1,9 @@
 // What every moving picture does. Its module says what a state looks like, draw(data, state) → { svg, see, knobs }, and
-// what a hand does to it: drag(data, state, name, x, y), tap(data, state, x, y, reach), act[name](data, state). Each of
-// these gives the entries of the state that change. What lies on the picture without a knob is found by
-// grab(data, state, x, y, reach) → { name, place } or null. x, y, places and the reach of the hand are in the units of
-// the picture's viewBox.
+// what a hand does to it: drag(data, state, name, x, y, since), where `since` is the state that the hand took hold of,
+// tap(data, state, x, y, reach), act[name](data, state). Each of these gives the entries of the state that change.
+// What lies on the picture without a knob is found by grab(data, state, x, y, reach) → { name, place } or null. x, y,
+// places and the reach of the hand are in the units of the picture's viewBox. `asked` in a state is kept until the
+// question before the picture is answered.
 const stage = ({ draw, drag, tap, grab, act = {} }) => ({
   render({ model, el }) {
     if (model.get("html")) el.innerHTML = model.get("html"); // in JupyterLab; in the page it stands there already
@@ -37,20 +38,20 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
         handles.get(name).setAttribute("transform", `translate(${x} ${y}) scale(${unit})`);
       }
     };
-    // What `find` says is under the pointer, { name, place }, follows it once it has moved by more than `slack` pixels.
+    // What `find` says is under the pointer, { name, place }, follows it after slack(event) pixels.
     const follow = (node, find, slack) => {
-      let held = null, moved = false, from, off;
+      let held = null, moved = false, from, off, since;
       node.addEventListener("pointerdown", (event) => {
         [held, moved] = [event.button ? null : find(event), false];
         if (!held) return;
         node.setPointerCapture(event.pointerId);
-        from = [event.clientX, event.clientY];
+        [from, since] = [[event.clientX, event.clientY], state];
         off = at(event).map((x, i) => held.place[i] - x);
       });
       node.addEventListener("pointermove", (event) => {
         if (!held || !node.hasPointerCapture(event.pointerId)) return;
-        moved ||= Math.hypot(event.clientX - from[0], event.clientY - from[1]) > slack;
-        if (moved) update(drag(data, state, held.name, ...at(event).map((x, i) => x + off[i])));
+        moved ||= Math.hypot(event.clientX - from[0], event.clientY - from[1]) > slack(event);
+        if (moved) update(drag(data, state, held.name, ...at(event).map((x, i) => x + off[i]), since));
       });
       return () => moved;
     };
@@ -62,7 +63,7 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
         event.preventDefault();
         return { name, place: knobs[name] };
       };
-      follow(knob, find, 0);
+      follow(knob, find, () => 0);
       overlay.append(knob);
       return knob;
     };
@@ -107,11 +108,15 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
       reach = (event.pointerType === "mouse" ? 8 : 12) * pixel();
       return grab ? grab(data, state, ...at(event), reach) : null;
     };
-    const dragged = follow(frame, find, 3);
+    const dragged = follow(frame, find, (event) => (event.pointerType === "mouse" ? 1 : 3)); // a finger trembles
     if (tap)
       frame.addEventListener("click", (event) => {
         if (!dragged()) update(tap(data, state, ...at(event), reach));
       });
+    // A picture that asks with the question before it answers when that is answered.
+    const before = (node) => node.compareDocumentPosition(el) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const question = state.asked && [...document.querySelectorAll(".predict")].filter(before).at(-1);
+    question?.addEventListener("change", () => update({ asked: null }));
     show();
     new ResizeObserver(place).observe(frame);
   },
