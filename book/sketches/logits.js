@@ -125,12 +125,19 @@ export const draw = (data, state) => {
   };
 };
 
+const polar = (name, x, y) => {
+  const { mid, unit } = VIEWS[name], [left, up] = [(mid[0] - x) / unit, (mid[1] - y) / unit];
+  const direction = Math.round((Math.atan2(left, up) * 180) / Math.PI);
+  const distance = Math.min(MOST / STEP, Math.round(Math.hypot(left, up) / STEP));
+  return { direction: (direction + 360) % 360, distance };
+};
+
 export default stage({
   draw,
-  drag(data, state, name, x, y) {
-    const { mid, unit } = VIEWS[name], [left, up] = [(mid[0] - x) / unit, (mid[1] - y) / unit];
-    const direction = Math.round((Math.atan2(left, up) * 180) / Math.PI);
-    const distance = Math.min(MOST / STEP, Math.round(Math.hypot(left, up) / STEP));
-    return { direction: (direction + 360) % 360, distance };
+  drag: (data, state, name, x, y) => polar(name, x, y),
+  tap(data, state, x, y) {
+    const inside = ([, v]) => x >= v.x && x <= v.x + v.w && y >= v.y && y <= v.y + v.h;
+    const view = Object.entries(VIEWS).find(inside);
+    return view ? polar(view[0], x, y) : {};
   },
 });
