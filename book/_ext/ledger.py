@@ -99,8 +99,8 @@ def line(app, docname, id, page=None):
     claim = link(app, docname, page, id, "")
     claim += nodes.literal("", id)
     kinds = ", ".join(dict.fromkeys(r["kind"] for r in sound if r["kind"] != "exact"))
-    page = getattr(app.env, "ledger_page", None)
-    paragraph += [claim, nodes.Text(" "), link(app, docname, page, f"ledger-{id}", said) if page else nodes.Text(said)]
+    book = getattr(app.env, "ledger_page", None)
+    paragraph += [claim, nodes.Text(" "), link(app, docname, book, f"ledger-{id}", said) if book else nodes.Text(said)]
     if kinds:
         paragraph += nodes.inline("", f" {kinds}", classes=["check-kind"])
     return paragraph
