@@ -85,7 +85,7 @@ def test_one_line_for_a_claim(build):
     page = pages["one"].partition('class="cell folded')[2]
     outside, inside = page.partition("<details")[::2]
     inside = inside.partition("</details>")[0]
-    assert "✓ a-claim 3 comparisons · worst |Δ| 5e-01, 25% of tolerance" in page_text(outside)
+    assert "✓ a-claim 3 comparisons · worst 0.5, 25% of tolerance" in page_text(outside)
     assert "✗ a-claim goes red: a sign (|Δ| 8 &gt; 1)" in page_text(outside)
     assert "✗ a-claim goes red: a &lt;2&gt; (|Δ| 4 &gt; 1)" in page_text(outside)
     assert outside.count('<p class="check') == 3 and inside.count('<p class="check') == 5

@@ -114,7 +114,7 @@ def worst(checks):
         return "" if share is None else f" · worst at {percent(share)} of its bound"
     if share is None:
         return " · no difference"
-    return f" · worst |Δ| {max(r['error'] for r in close):.0e}, {percent(share)} of tolerance"
+    return f" · worst {max(r['error'] for r in close):.1g}, {percent(share)} of tolerance"
 
 
 def percent(share):
