@@ -3,13 +3,12 @@
 What is wrong is told once, last on the screen, with file, cell and line. Usage: build.py [NN]
 """
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import nbformat
 
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -82,8 +81,8 @@ def where(file, line):
     path = Path(file)
     place = [path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else file]
     if path.suffix == ".ipynb" and line >= 10_000:
-        cells = nbformat.read(path, as_version=4).cells
-        place.append(f"cell {cells[line // 10_000 - 1].id}")
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        place.append(f"cell {cells[line // 10_000 - 1]['id']}")
         line %= 10_000
     return ", ".join(place + [f"line {line}"] * bool(line)) + ": "
 

@@ -104,7 +104,7 @@ def outdated(app, env, added, changed, removed):
 def run(app, env, docnames):
     """Run what has no results."""
     cache, stale = get_cache(app.config.nb_execution_cache_path), []
-    for doc in docnames:
+    for doc in sorted(docnames, reverse=True):  # the later chapters take longest
         path = env.doc2path(doc)
         if path.endswith(".ipynb"):
             try:
