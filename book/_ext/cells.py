@@ -72,7 +72,7 @@ def together(app, docname, group, seen):
             folded += [child for child in node.children if not isinstance(child, nodes.title)]
             continue
         source = [child for child in node.children if child.get("nb_element") == "cell_code_source"]
-        code += sum(part.astext().count("\n") + 1 for part in source)
+        asks = any(part.astext().startswith("predict(") for part in source)
         for output in (out for child in node.children if child not in source for out in child.children):
             found = LINE.search(output.astext())
             if not found:
@@ -88,8 +88,10 @@ def together(app, docname, group, seen):
                 passed.append(claim)
             else:
                 again[claim] = None
-        folded += source
-    if not code:
+        if not asks:  # the code of a question is the question again
+            folded += source
+            code += sum(part.astext().count("\n") + 1 for part in source)
+    if not (code or shown):
         LOGGER.warning("the admonition of class check stands beside no check", location=group[0], type="mistake")
         return nodes.container("", *group)
     lines = [ledger.line(app, docname, claim) for claim in passed]
@@ -98,7 +100,7 @@ def together(app, docname, group, seen):
     if again and not lines:
         word = f"{', '.join(again)}: how more of it was checked"
     start = f'<details class="code code-{rank(group[0])}"><summary>{word} · {code} line{"s" * (code > 1)}</summary>'
-    details = [nodes.raw("", start, format="html"), *folded, nodes.raw("", "</details>", format="html")]
+    details = [nodes.raw("", start, format="html"), *folded, nodes.raw("", "</details>", format="html")] if code else []
     output = [nodes.container("", *shown, classes=["cell_output"])] if shown else []
     return nodes.container("", *output, *lines, *details, classes=["cell", "folded"])
 
