@@ -156,7 +156,7 @@ def _pieces(dist, s, density):
         u = q(end) / 2
         beyond = np.where(u > 0, inverse(u * (1 + g)), end)
         z.append(beyond)
-        h.append(np.where(u > 0, u * w / np.where(u > 0, dist.pdf(beyond), 1), 0))
+        h.append(u * w / np.where(u > 0, dist.pdf(beyond), 1))
     return (np.concatenate(part, -2).reshape(*s.shape[:-2], 1, -1) for part in (z, h))
 
 
