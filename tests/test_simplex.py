@@ -402,6 +402,16 @@ def test_what_a_sum_of_one_hides():
         perturb_max(np.array([0, -0.03270764715018264]), stats.triang(0.3))
 
 
+def test_where_two_rules_agree_and_both_are_wrong():
+    x = np.array([0, -0.0327])
+    for noise in (stats.levy(), stats.lognorm(3)):  # tails so long that both miss the middle: Σ p is 1e-16, 1e-8
+        with pytest.raises(ValueError, match="rough"):
+            perturb_max(x, noise)
+    assert abs(perturb_max(x, stats.pareto(1)).sum() - 1) < 1e-10
+    with pytest.raises(ValueError, match="pole"):  # at one end of the support alone
+        perturb_max(x, stats.gamma(0.99))
+
+
 def test_kinds_of_parameters_and_modes():
     x, v = normal(0, 100), normal(1, 100)
     for alpha in (np.int64(2), np.uint8(3), np.float32(1.5), Fraction(3, 2)):
