@@ -5,13 +5,12 @@ const LOW = [-5, -2], SPAN = 14, LENGTHS = Array.from({ length: 57 }, (_, n) => 
 const place = ({ x, y }) => [LOW[0] + x / 10, LOW[1] + y / 10];
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
 
-// The columns that CPQR, greedy and t = ½ keep, each with the error that it leaves.
+// The columns that CPQR and greedy keep, each with the error that it leaves.
 const choose = (columns) => {
   const squares = columns.map((m) => dot(m, m));
   const gains = columns.map((c, k) => (squares[k] ? columns.reduce((sum, m) => sum + dot(m, c) ** 2, 0) / squares[k] : 0));
   const total = squares.reduce((sum, x) => sum + x, 0);
-  const half = squares.map((square, k) => square * gains[k]);
-  const kept = [squares, gains, half].map((numbers) => numbers.indexOf(Math.max(...numbers)));
+  const kept = [squares, gains].map((numbers) => numbers.indexOf(Math.max(...numbers)));
   return { kept, errors: kept.map((k) => Math.sqrt(Math.max(0, total - gains[k]))) };
 };
 
@@ -23,7 +22,7 @@ export const compute = ({ cloud }, state) => {
 };
 
 const [W, H, SIDE, TOP, LEFT] = [480, 418, 228, 24, 36];
-const NAMES = ["CPQR: the longest", "greedy: the total", "t = ½"], DASHES = ["", "7 4", "2 4"];
+const NAMES = ["CPQR: the longest", "greedy: the total"], DASHES = ["", "7 4"];
 
 export const draw = (data, state) => {
   const { kept, errors, length, curves } = compute(data, state);
@@ -60,15 +59,15 @@ export const draw = (data, state) => {
   const key = NAMES.map((name, n) => `<path stroke="currentColor" stroke-width="2" stroke-dasharray="${DASHES[n]}" d="M${150 + 112 * n} ${base - high - 12}h28"/><text x="${184 + 112 * n}" y="${base - high - 7}">${name.split(":")[0]}</text>`);
   const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors and that of t = ½, ${errors[2].toFixed(2)}, against the outlier's length.`}">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors against the outlier's length.`}">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
       ${[2, 4, 6, 8, 10].filter((e) => e < most).map((e) => `<text x="${LEFT - 4}" y="${base - (e / most) * high + 4}" text-anchor="end" font-size="13">${e}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
       <text x="${LEFT}" y="${base - high - 8}">error</text>
-      ${asks ? "" : curve(0) + curve(1) + curve(2)}
+      ${asks ? "" : curve(0) + curve(1)}
       <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>${key.join("")}</svg>`,
-    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "Greedy", "t = ½"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
+    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "Greedy"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
     knobs: { left: to(0, place(state)), right: to(1, place(state)) },
   };
 };
