@@ -332,6 +332,23 @@ def test_a_picture_whose_script_is_missing_says_so(visit):
     assert figure.locator(".frame svg").is_visible() and figure.locator("input").first.is_disabled()
 
 
+def test_what_is_asked_of_a_picture_before_its_script_is_there_is_done(visit):
+    page, held = visit("book/intro.html"), []
+    page.route("**/_static/pictures/*", lambda route: held.append(route))
+    page.goto(page.url.replace("book/intro.html", CHAPTERS[3]))
+    figure = page.locator(".explore:has([data-step='1'])").first
+    figure.scroll_into_view_if_needed()
+    slider = figure.locator("input[type=range]").first
+    before = int(slider.input_value())
+    figure.locator("[data-step='1']").first.click()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    while held:
+        held.pop().continue_()
+    figure.and_(page.locator("[data-live]")).wait_for()
+    assert int(slider.input_value()) == before + 1 and page.trouble == []
+
+
 def sliders_move_the_picture(page):
     figures, sliders = live(page), 0
     assert all(see.bounding_box()["width"] <= 1 for see in page.locator(".see.unseen").all())

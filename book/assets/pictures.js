@@ -22,7 +22,27 @@
     (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => load(entry.target)),
     { rootMargin: "1000px" },
   );
-  for (const mark of document.querySelectorAll(".moving")) near.observe(mark.closest(".explore"));
+  // What a hand asks for before the script is there is done when it comes.
+  const asked = new Map();
+  const keep = ({ type, target, currentTarget: el }) => {
+    const control = target.closest(type === "click" ? "button" : "input[type=range]");
+    if (control && !("live" in el.dataset)) asked.get(el).push([control, control.value]);
+  };
+  const replay = (el) => {
+    for (const [control, value] of asked.get(el)) {
+      if (control.matches("button")) control.click();
+      else {
+        control.value = value;
+        control.dispatchEvent(new Event("input"));
+      }
+    }
+  };
+  for (const mark of document.querySelectorAll(".moving")) {
+    const el = mark.closest(".explore");
+    near.observe(el);
+    asked.set(el, []);
+    for (const type of ["click", "input"]) el.addEventListener(type, keep);
+  }
 
   window.picture = async (label, { module, data, state }) => {
     const el = waiting.get(label);
@@ -32,6 +52,7 @@
       const text = "data:text/javascript;charset=utf-8," + encodeURIComponent(module);
       (await import(text)).default.render({ model, el });
       el.dataset.live = "";
+      replay(el);
     } catch (error) {
       fail(el, error);
     }
