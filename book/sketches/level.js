@@ -1,22 +1,22 @@
 // Chapter 3: a level over sorted logits; what stands above it are the shares, once it adds up to 1.
-// data: bars, heights in hundredths, falling. state: map, and level, in hundredths above LOW.
-const LOW = -20, HIGH = 100;
+// data: bars, logits in hundredths, falling; entmax-1.5 halves them. state: map, and level, in hundredths above LOW.
+const LOW = -40, HIGH = 120;
 const MAPS = {
-  sparsemax: { power: 1, term: "orange", colour: "#d55e00", text: "sparsemax: areas 1 wide", parts: "areas" },
-  "entmax-1.5": { power: 2, term: "green", colour: "#009e73", text: "entmax-1.5: squares", parts: "squares" },
+  sparsemax: { power: 1, term: "orange", colour: "#d55e00", text: "sparsemax: the logits, areas 1 wide", parts: "areas" },
+  "entmax-1.5": { power: 2, term: "green", colour: "#009e73", text: "entmax-1.5: half the logits, squares", parts: "squares" },
 };
 const sum = (numbers) => numbers.reduce((all, x) => all + x, 0);
-const above = ({ bars }, map, level) => bars.map((bar) => (Math.max(0, bar - level) / 100) ** MAPS[map].power);
+const above = ({ bars }, map, level) => bars.map((bar) => (Math.max(0, bar / MAPS[map].power - level) / 100) ** MAPS[map].power);
 
 export const compute = (data, { map, level }) => {
   const areas = above(data, map, LOW + level);
   return { areas, total: sum(areas) };
 };
 
-const [W, H, U, TOP, END] = [480, 266, 84, 20, 420]; // of the picture, of 1 in it, of its upper edge, of the bars
+const [W, H, U, TOP, END] = [480, 280, 72, 20, 360]; // of the picture, of 1 in it, of its upper edge, of the bars
 const height = (hundredths) => TOP + ((HIGH + 6 - hundredths) * U) / 100;
-const [X, BASE, LONG, TALL] = [44, 236, 376, 86]; // of the curve below
-const spot = (level, total) => [X + ((level - LOW) / (HIGH - LOW)) * LONG, BASE - (total / 3.2) * TALL];
+const [X, BASE, LONG, TALL] = [44, 250, 376, 86]; // of the curve below
+const spot = (level, total) => [X + ((level - LOW) / (HIGH - LOW)) * LONG, BASE - (total / 4.6) * TALL];
 
 const digits = (area) => (area === 0 ? "0" : area < 0.005 ? "> 0" : area.toFixed(2));
 
@@ -24,7 +24,8 @@ export const draw = (data, state) => {
   const { areas, total } = compute(data, state), { map } = state;
   const { term, colour, text, parts } = MAPS[map];
   const level = LOW + state.level, ink = `var(--t-${term}, ${colour})`, at = height(level);
-  const bars = data.bars.map((bar, k) => {
+  const bars = data.bars.map((logit, k) => {
+    const bar = logit / MAPS[map].power;
     const up = Math.max(0, bar - level) / 100, wide = U * (map === "sparsemax" ? 1 : up);
     const number = up ? `<text x="${(k + 0.5) * U}" y="${height(bar) - 4}" text-anchor="middle">${digits(areas[k])}</text>` : "";
     return `<rect x="${k * U + 1}" y="${height(bar)}" width="${U - 2}" height="${height(LOW) - height(bar)}" fill="currentColor" opacity=".15"/>
@@ -34,7 +35,7 @@ export const draw = (data, state) => {
     .map((each) => spot(each, sum(above(data, map, each))).map((u) => u.toFixed(1)).join(" "));
   const [x, y] = spot(level, total), one = spot(LOW, 1)[1];
   const ticks = [0, 50, 100].map((tick) => `<text x="${spot(tick, 0)[0]}" y="${BASE + 15}" text-anchor="middle">${tick / 100}</text>`);
-  const heights = [0, 1, 2, 3].map((tick) => `<text x="${X - 6}" y="${spot(LOW, tick)[1] + 4}" text-anchor="end">${tick}</text>`);
+  const heights = [0, 1, 2, 3, 4].map((tick) => `<text x="${X - 6}" y="${spot(LOW, tick)[1] + 4}" text-anchor="end">${tick}</text>`);
   const close = Math.abs(total - 1) < 1e-9, kept = areas.filter((area) => area > 0).length;
   const told = (level / 100).toFixed(2).replace("-", "−");
   const tail = close ? `this is the level; ${kept} of ${areas.length} keep something` : `the level must ${total > 1 ? "rise" : "fall"}`;
