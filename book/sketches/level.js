@@ -13,9 +13,9 @@ export const compute = (data, { map, level }) => {
   return { areas, total: sum(areas) };
 };
 
-const [W, H, U, TOP, END] = [480, 280, 72, 20, 360]; // of the picture, of 1 in it, of its upper edge, of the bars
+const [W, H, U, TOP, END] = [480, 266, 72, 20, 360]; // of the picture, of 1 in it, of its upper edge, of the bars
 const height = (hundredths) => TOP + ((HIGH + 6 - hundredths) * U) / 100;
-const [X, BASE, LONG, TALL] = [44, 250, 376, 86]; // of the curve below
+const [X, BASE, LONG, TALL] = [44, 236, 376, 72]; // of the curve below
 const spot = (level, total) => [X + ((level - LOW) / (HIGH - LOW)) * LONG, BASE - (total / 4.6) * TALL];
 
 const digits = (area) => (area === 0 ? "0" : area < 0.005 ? "> 0" : area.toFixed(2));
