@@ -1,6 +1,7 @@
 // Chapter 5: one LoRA step for a 2 × 2 gradient. A row x of the circle goes to xG in full fine-tuning, to xD in LoRA.
-// data: G. state: A and B, the needles' directions, 0 for a needle of length 0, else 1 + half the degrees from the right,
-// anticlockwise.
+// data: G; strongest, the direction of its first singular vectors in degrees, A's among the inputs, B's among the
+// outputs. state: A and B, where the needles point: 0 for a needle of length 0, else 1 + half the degrees from the
+// right, anticlockwise.
 const TURN = 2;
 const needle = (k) => (k ? [Math.cos(((k - 1) * TURN * Math.PI) / 180), Math.sin(((k - 1) * TURN * Math.PI) / 180)] : [0, 0]);
 const times = (x, M) => [0, 1].map((j) => x[0] * M[0][j] + x[1] * M[1][j]);
@@ -37,17 +38,21 @@ export const draw = (data, state) => {
   const gaps = dots.map((x) => line(place("B", times(x, data.G)), place("B", times(x, step)), 'stroke="currentColor" opacity=".6"'));
   const spot = (name, x, more) => `<circle cx="${place(name, x)[0].toFixed(1)}" cy="${place(name, x)[1].toFixed(1)}" ${more}/>`;
   const cross = (name) => line(place(name, [-0.05, 0]), place(name, [0.05, 0]), 'stroke="currentColor"') + line(place(name, [0, -0.05]), place(name, [0, 0.05]), 'stroke="currentColor"');
+  const axis = (name) => {
+    const turn = (data.strongest[name] * Math.PI) / 180, end = [Math.cos(turn), Math.sin(turn)];
+    return line(place(name, end.map((u) => -u)), place(name, end), 'stroke="currentColor" stroke-dasharray="1.5 4" opacity=".8"');
+  };
   const share = `${Math.round(100 * missed)} %`;
   const told = [["A", state.A], ["B", state.B]].map(([name, k]) => (k ? `${name} points at ${(k - 1) * TURN}°` : `${name} is zero`)).join(", ");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a circle of inputs with the needle of A, right the ellipse that the full step makes of it, with the needle of B, and the ellipse of LoRA's step. ${told}; LoRA's step misses ${share}.">
       <text x="${MIDDLES.A[0]}" y="16" text-anchor="middle">inputs</text><text x="${MIDDLES.B[0]}" y="16" text-anchor="middle">what the first step makes of them</text>
       <circle cx="${MIDDLES.A[0]}" cy="${MIDDLES.A[1]}" r="${UNIT}" fill="none" stroke="currentColor" opacity=".5"/>
-      ${cross("A")}${dots.map((x) => spot("A", x, 'r="2.5"')).join("")}
+      ${cross("A")}${axis("A")}${dots.map((x) => spot("A", x, 'r="2.5"')).join("")}
       <path d="${outline(data.G)}z" fill="var(--t-green, ${COLOURS.green})" fill-opacity=".12" ${paint("green")} stroke-width="2.5"/>
       ${gaps.join("")}
       <path d="${outline(step)}z" fill="none" ${paint("purple")} stroke-width="2.5" stroke-dasharray="7 4"/>
-      ${cross("B")}${dots.map((x) => spot("B", times(x, data.G), 'r="2.5"')).join("")}
+      ${cross("B")}${axis("B")}${dots.map((x) => spot("B", times(x, data.G), 'r="2.5"')).join("")}
       ${arrow("A", a, "blue", "A")}${arrow("B", b, "orange", "B")}
       <path d="M8 ${H - 10}h30" ${paint("green")} stroke-width="2.5"/><text x="44" y="${H - 5}">full fine-tuning</text>
       <path d="M168 ${H - 10}h30" ${paint("purple")} stroke-width="2.5" stroke-dasharray="7 4"/><text x="204" y="${H - 5}">LoRA</text>

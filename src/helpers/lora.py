@@ -213,7 +213,8 @@ SPLIT = {  # each a pair (A_0, B_0) for the gradients G
 }
 CROSSED = [(way, half, size) for way in ("random", "gradient") for half in (True, False) for size in (0.5, 1, 2)]
 OTHERS = [(way, False, 1) for way in ("swapped", "mirrored", "reversed", "sign", "searched")]
-STARTS = ["full", "LoRA", *CROSSED, *OTHERS]  # half: B_0 = 0
+SIZED = [(way, False, size) for way in ("sign", "searched") for size in (0.5, 2)]
+STARTS = ["full", "LoRA", *CROSSED, *OTHERS, *SIZED]  # half: B_0 = 0
 RULES = {"SGD": (sgd, [2.0**k for k in range(-7, 3)]), "Adam": (adam, [2.0**k for k in range(-9, -1)])}
 RANKS, MARKS, FEW = (2, 8), (1, 3, 10, 30), (60, 120, 240, 480)
 
