@@ -211,6 +211,12 @@ def test_the_search_finds_better_starts(task):
         assert all((found < lora.fitted(*lora_ga(H, 2), G)[0]).all() for H in (G, G.sign()))
 
 
+def test_the_search_knows_nothing_of_the_size_of_the_gradient(task):
+    G, noise = task.G[0], task.noise[0]
+    for one, two in zip(lora.searched(G, 2, noise, 50), lora.searched(1024 * G, 2, noise, 50), strict=True):
+        assert torch.equal(one, two)
+
+
 # ---- memory, and what is shipped
 
 
