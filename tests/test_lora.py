@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch.linalg import svd, svdvals
 
 from helpers import lora
@@ -183,6 +184,18 @@ def test_the_path_of_full_fine_tuning_has_no_distance_from_itself(task):
     assert lora.distance(path[10], path[10], task.W).max() == 0
     still = [W[:, None] for W in task.W]
     torch.testing.assert_close(lora.distance(still, path[10], task.W), torch.ones(2, 1, **DOUBLE))
+
+
+def test_random_pairs_have_the_shape_of_the_gradient():
+    A, B = lora.orthonormal(gauss(2, 10, 64), 3, gauss(2, 2, 64, 16))
+    assert A.shape == (2, 10, 3) and B.shape == (2, 3, 64)
+
+
+def test_mean_and_standard_error():
+    samples = np.arange(12.0).reshape(2, 6) ** 2
+    mean, error = lora.mean_error(samples)
+    np.testing.assert_allclose(mean, samples.mean(1))
+    np.testing.assert_allclose(error, stats.sem(samples, axis=1))
 
 
 def test_the_best_rate_is_that_of_the_least_loss():

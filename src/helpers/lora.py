@@ -139,7 +139,7 @@ def train(parts, data, batches, rule, rates, marks=(), smooth=0.0):
     A part is, for one matrix, the tensors (S, ·, ·) that are trained and how W is built of them. `data` is x (S, N, 64)
     and the answers (S, N); `batches` (steps, S, b) says which of the N each step sees.
     """
-    rate, rows = torch.tensor(rates)[:, None, None], torch.arange(len(data[0]))[:, None]
+    rate, rows = torch.tensor(rates)[:, None, None], torch.arange(batches.shape[1])[:, None]
     copy = lambda t: t[:, None].repeat(1, len(rates), 1, 1).requires_grad_()
     groups = [([copy(t) for t in start], build) for start, build in parts]
     leaves = [t for group, _ in groups for t in group]
@@ -237,6 +237,12 @@ def adapter(W, A, B, lam=1):
     return (A, B), lambda A, B: frozen + lam * A @ B
 
 
+def mean_error(samples):
+    """Mean over the last axis, and its standard error."""
+    samples = np.asarray(samples)
+    return samples.mean(-1), samples.std(-1, ddof=1) / samples.shape[-1] ** 0.5
+
+
 def at_best(values, loss):
     """Of values (S, k) those at the learning rate with the least loss: (S,)."""
     return values.gather(1, loss.argmin(1, keepdim=True))[:, 0]
@@ -331,8 +337,9 @@ def main():
         torch.set_num_threads(1)
         return np.savez_compressed(options.file, **experiment(range(24)))
     made, shipped = np.load(options.file), np.load(options.compare)
-    off = {name: float(np.abs(made[name] - shipped[name]).max()) for name in ("loss", "gap", "few")}
-    return sys.exit(f"More than 0.001 differs: {off}" if max(off.values()) > 1e-3 else 0)
+    limits = {"loss": 1e-3, "gap": 1e-3, "few": 0.006}  # two images of 400 may fall on the other side
+    off = {name: float(np.abs(made[name] - shipped[name]).max()) for name in limits}
+    return sys.exit(f"It differs by {off}; {limits} is allowed" if any(off[k] > limits[k] for k in limits) else 0)
 
 
 if __name__ == "__main__":
