@@ -65,6 +65,11 @@ def test_what_exceeds_the_rank_is_zero():
     assert not A.any() and not B.any()
 
 
+def test_a_small_direction_of_a_large_batch_is_kept():
+    G = torch.diag(torch.tensor([1.0, 5e-15], **DOUBLE)).expand(60, 2, 2)
+    assert lora_ga(G, 1)[1].abs().sum((1, 2)).min() == 1
+
+
 def test_the_largest_entry_of_a_column_is_positive():
     A = lora_ga(gauss(20, 9, 7), 3)[0]
     assert (A.gather(1, A.abs().argmax(1, keepdim=True)) > 0).all()
@@ -181,6 +186,7 @@ def test_swapped_mirrored_and_reversed(task):
 
 def test_the_path_of_full_fine_tuning_has_no_distance_from_itself(task):
     path = lora.full_path(task, "SGD", 10, (1, 10))
+    assert list(path) == [1, 10]
     assert lora.distance(path[10], path[10], task.W).max() == 0
     still = [W[:, None] for W in task.W]
     torch.testing.assert_close(lora.distance(still, path[10], task.W), torch.ones(2, 1, **DOUBLE))
@@ -188,6 +194,8 @@ def test_the_path_of_full_fine_tuning_has_no_distance_from_itself(task):
 
 def test_random_pairs_have_the_shape_of_the_gradient():
     A, B = lora.orthonormal(gauss(2, 10, 64), 3, gauss(2, 2, 64, 16))
+    assert A.shape == (2, 10, 3) and B.shape == (2, 3, 64)
+    A, B = lora.usual(gauss(2, 10, 64), 3, gauss(2, 2, 64, 16))
     assert A.shape == (2, 10, 3) and B.shape == (2, 3, 64)
 
 
