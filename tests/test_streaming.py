@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.streaming import fold, merge, streaming_attention
+from helpers.streaming import fold, merge, open_numbers, peak, streaming_attention
 
 EPS = 2.0**-52
 
@@ -148,3 +148,40 @@ def test_bad_states_are_refused():
         merge(state, (1.0, 2.0, 3.0))
     with pytest.raises(ValueError, match="float64"):
         merge(state, tuple(x.double() for x in state))
+
+
+def test_memory_is_saved_forward_only():
+    """With gradients the scores of all blocks are kept, as the docstring says."""
+
+    def saved(length):
+        kept = []
+        q, k, v = (normal(i, length, 4).requires_grad_() for i in range(3))
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
+            streaming_attention(q, k, v, block=16)
+        return sum(kept)
+
+    assert 3 < saved(256) / saved(128) < 4
+
+
+def test_peak_counts_what_is_open_at_once():
+    one_by_one = peak(lambda: (np.zeros(1000) for _ in range(20)))
+    together = peak(lambda: [np.zeros(1000) for _ in range(20)])
+    assert 8000 <= one_by_one < 2 * 8000 + 2000 and 160_000 <= together < 170_000
+    with pytest.raises(TypeError, match="outputs is list"):
+        peak([])
+
+
+def test_open_numbers_are_those_of_open_calls():
+    seen = []
+
+    def nested(n):
+        x, pair = np.zeros(n), (1.0, np.zeros(2))
+        if n > 1:
+            nested(n - 1)
+        seen.append(open_numbers(nested, ("x", "pair", "nobody")))
+        return x, pair
+
+    nested(3)
+    assert seen == [3 + 2 + 1 + 9, 3 + 2 + 6, 3 + 3]
+    with pytest.raises(TypeError, match="function is int"):
+        open_numbers(3, ())

@@ -1,8 +1,15 @@
-"""Attention as a fold over keys: the running-max state (m, y, z), its merge, and causal attention block by block.
+"""Attention as a fold over keys: the running-max state (m, y, z), its merge, and causal attention block by block; and
+what a running program holds: bytes at the peak, numbers in open calls.
 
 After Milakov & Gimelshein (2018), Rabe & Staats (2021) and Dao et al. (2022). Everything runs in the dtype of its
 input, on purpose: the precision of the accumulation is one of the things the book looks at. Autograd passes through.
 """
+
+import gc
+import sys
+import tracemalloc
+
+import numpy as np
 
 try:
     import torch
@@ -73,7 +80,8 @@ def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torc
 
     Args:
         q, k: (..., L, d_k), v: (..., L, d_v), floating point of one dtype, equal leading dimensions, L ≥ 1.
-        block: keys read at a time, ≥ 1. Working memory is O(L · block) for each leading index.
+        block: keys read at a time, ≥ 1. Without gradients working memory is O(L · block) for each leading index; with
+            them autograd keeps the scores of all blocks, O(L²).
         scale: multiplies the scores; 1 as in the book's text, 1/√d_k in most models.
 
     Returns:
@@ -110,6 +118,67 @@ def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torc
     if not (torch.isfinite(y).all() and torch.isfinite(z).all()):
         raise ValueError(f"v gives sums beyond {v.dtype}; it must be smaller, or in a wider dtype")
     return y / z[..., None]
+
+
+def peak(outputs) -> int:
+    """Bytes allocated at the peak, by tracemalloc, while the items of `outputs()` are made and dropped.
+
+    The least of two runs after a warm-up: the interpreter's other threads allocate too.
+
+    Args:
+        outputs: a function without arguments that returns an iterable, a generator as a rule.
+
+    Raises:
+        TypeError: `outputs` cannot be called.
+        RuntimeError: tracemalloc is tracing already.
+    """
+    if not callable(outputs):
+        raise TypeError(f"outputs is {type(outputs).__name__}; it must be a function that returns an iterable")
+    if tracemalloc.is_tracing():
+        raise RuntimeError("tracemalloc is tracing already; it must be stopped, or peaks would be those of both")
+    peaks, collecting = [], gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            tracemalloc.start()
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in outputs():
+                pass
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
+            tracemalloc.stop()
+    finally:
+        tracemalloc.stop()
+        if collecting:
+            gc.enable()
+    return min(peaks[1:])
+
+
+def open_numbers(function, names) -> int:
+    """How many numbers all calls of `function` that are open right now hold in the local variables `names`.
+
+    Args:
+        function: a function of Python that calls, directly or not, whoever asks.
+        names: of local variables: numbers, arrays, tuples of these. One that is not set yet, or None, counts 0.
+
+    Raises:
+        TypeError: `function` has no code to be found.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise TypeError(f"function is {type(function).__name__}; it must be a function of Python")
+    held, frame = 0, sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is code:
+            held += sum(_count(frame.f_locals.get(name)) for name in names)
+        frame = frame.f_back
+    return held
+
+
+def _count(value):
+    if value is None:
+        return 0
+    return sum(map(_count, value)) if isinstance(value, (tuple, list)) else int(np.size(value))
 
 
 def _base(m):

@@ -1,0 +1,122 @@
+// Chapter 1: six pages, each with a value in the plane and a score, are read one after the other; y/z walks.
+// data: values, [[x, y], …] in [-1, 1]². state: order, the pages as they are read; read, how many have been; scores, in
+// halves; page, the one whose score the buttons change; cut, whether the pages lie in two piles of three.
+const EMPTY = [-Infinity, 0, 0, 0]; // m, y, z
+const join = (a, b) => {
+  const m = Math.max(a[0], b[0]);
+  const [wa, wb] = [a, b].map((state) => (state[0] === -Infinity ? 0 : Math.exp(state[0] - m)));
+  return [m, ...[1, 2, 3].map((k) => wa * a[k] + wb * b[k])];
+};
+const mean = ([, y1, y2, z]) => [y1 / z, y2 / z];
+// The states after each page of a pile.
+const walk = (one, pages) => pages.reduce((all, j) => [...all, join(all.at(-1), one(j))], [EMPTY]).slice(1);
+
+export const compute = ({ values }, { order, read, scores, cut }) => {
+  const one = (j) => [scores[j] / 2, ...values[j], 1];
+  const seen = order.slice(0, read), at = cut ? order.length / 2 : order.length;
+  const piles = [seen.slice(0, at), seen.slice(at)].map((pages) => walk(one, pages));
+  const state = piles.map((pile) => pile.at(-1) ?? EMPTY).reduce(join);
+  const plain = seen.reduce(([y1, y2, z], j) => {
+    const w = Math.exp(scores[j] / 2);
+    return [y1 + w * values[j][0], y2 + w * values[j][1], z + w];
+  }, [0, 0, 0]);
+  return {
+    walks: piles.map((pile) => pile.map(mean)),
+    state: read ? state : null,
+    plain: Number.isFinite(plain[2]) ? plain : null,
+    end: mean(walk(one, order).at(-1)),
+  };
+};
+
+const [W, H, SIDE, TOP] = [480, 352, 250, 56];
+const CARD = (k) => 34 + 34 * k;
+const BARS = { x: 296, step: 32, top: TOP + 22, base: TOP + 122, most: 4 };
+const BIG = 2000;
+const to = ([x, y]) => [SIDE / 2 + 112 * x, TOP + SIDE / 2 - 112 * y];
+const height = (s) => (s === BIG ? BARS.base - BARS.top + 14 : ((s + BARS.most) / (2 * BARS.most)) * (BARS.base - BARS.top - 6) + 4);
+const show = (x) => (Math.abs(x) < 0.005 ? 0 : x).toFixed(2).replace("-", "−");
+
+const cross = ([ax, ay], [bx, by], [cx, cy]) => (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
+const hull = (points) => {
+  const sorted = [...points].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const half = (list) =>
+    list.reduce((kept, p) => {
+      while (kept.length > 1 && cross(kept.at(-2), kept.at(-1), p) <= 0) kept = kept.slice(0, -1);
+      return [...kept, p];
+    }, []).slice(0, -1);
+  return [...half(sorted), ...half([...sorted].reverse())];
+};
+
+export const draw = (data, state) => {
+  const { values } = data, { order, read, scores, page, cut } = state, n = order.length;
+  const { walks, state: kept, plain, end } = compute(data, state);
+  const here = kept && mean(kept);
+  const line = (points) => points.map((p, k) => `${k ? "L" : "M"}${to(p).map((x) => x.toFixed(1)).join(" ")}`).join("");
+  const cards = order.map((j, k) => {
+    const x = CARD(k) + (cut && k >= n / 2 ? 22 : 0), done = k < read;
+    return `<rect x="${x - 14}" y="8" width="28" height="30" rx="3" fill="currentColor" fill-opacity="${done ? 0.22 : 0}" stroke="currentColor"/><text x="${x}" y="29" text-anchor="middle">${j + 1}</text>`;
+  });
+  const headAt = read ? CARD(read - 1) + (cut && read > n / 2 ? 22 : 0) : CARD(-1) + 10;
+  const dots = values.map((v, j) => {
+    const [x, y] = to(v), done = order.indexOf(j) < read;
+    return `<circle cx="${x}" cy="${y}" r="5" fill="currentColor" fill-opacity="${done ? 1 : 0}" stroke="currentColor"/><text x="${x + (v[0] < 0 ? -9 : 9)}" y="${y + 5}" text-anchor="${v[0] < 0 ? "end" : "start"}">${j + 1}</text>`;
+  });
+  const bars = scores.map((s, j) => {
+    const x = BARS.x + BARS.step * j, h = height(s);
+    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/><text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 11}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
+  });
+  const [cx, cy] = to(end);
+  const both = cut && walks[1].length ? `<path d="${line([walks[0].at(-1), walks[1].at(-1)])}" stroke="currentColor" stroke-dasharray="3 4" fill="none"/>` : "";
+  const steps = walks.map((w, k) => `<path d="${line(w)}" fill="none" class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="2" stroke-dasharray="${k ? "7 4" : ""}"/>${w.map((p) => `<circle cx="${to(p)[0]}" cy="${to(p)[1]}" r="2.5" fill="var(--t-orange, #d55e00)"/>`).join("")}`);
+  const rows = kept
+    ? [["m", show(kept[0]).replace("1000.00", "1000"), "none"], ["y", `${show(kept[1])}, ${show(kept[2])}`, plain ? `${show(plain[0])}, ${show(plain[1])}` : "∞"], ["z", show(kept[3]), plain ? show(plain[2]) : "∞"]]
+    : [["m", "−∞", "none"], ["y", "0, 0", "0, 0"], ["z", "0", "0"]];
+  const result = here ? `(${show(here[0])}, ${show(here[1])})` : "nothing yet";
+  rows.push(["y/z", here ? result : "", plain ? (here ? "the same" : "") : "∞/∞"]);
+  const box = { x: 282, y: 214 };
+  const table = rows.map(([name, a, b], k) => `<text x="${box.x + 8}" y="${box.y + 41 + 19 * k}" font-size="13" font-style="italic">${name}</text><text x="${box.x + 86}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${a}</text><text x="${box.x + 154}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${b}</text>`);
+  const said = !read ? "Nothing has been read." : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
+  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The sums without m have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Six pages in the order ${order.map((j) => j + 1).join(", ")}${cut ? ", in two piles" : ""}, their scores ${scores.map((s) => s / 2).join(", ")}, and a walk in the plane of their values. Page ${page + 1} is chosen. ${said}${tail}">
+      ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue, #0072b2)" class="t-blue"/>
+      <path d="${line(hull(values))}Z" fill="currentColor" fill-opacity=".06" stroke="currentColor" stroke-opacity=".35"/>
+      <path d="M${cx - 7} ${cy - 7}l14 14m0 -14l-14 14" stroke="currentColor" stroke-width="2"/>
+      ${both}${steps.join("")}${dots.join("")}
+      ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="3"/>` : ""}
+      <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
+      <rect x="${box.x}" y="${box.y}" width="194" height="112" rx="4" fill="none" stroke="currentColor"/>
+      <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 86}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 154}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}
+      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">numbers kept: 4, whatever the number of pages</text></svg>`,
+    see: said + tail,
+    knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
+  };
+};
+
+const set = (scores, j, s) => ({ scores: scores.map((old, k) => (k === j ? s : old)), page: j });
+const clip = (s) => Math.max(-BARS.most, Math.min(BARS.most, Math.round(s)));
+const shift = ({ scores, page }, by) => set(scores, page, clip(Math.min(scores[page], BARS.most) + by));
+
+export default stage({
+  draw,
+  drag(data, { order, scores, cut }, name, x, y) {
+    if (name === "head") {
+      const k = order.map((_, i) => CARD(i) + (cut && i >= order.length / 2 ? 22 : 0)).filter((at) => at - 17 < x).length;
+      return { read: k };
+    }
+    const part = (BARS.base - y - 4) / (BARS.base - BARS.top - 6);
+    return set(scores, Number(name.slice(6)), clip((2 * part - 1) * BARS.most));
+  },
+  act: {
+    newest: ({ values }) => ({ order: values.map((_, j) => values.length - 1 - j), cut: false }),
+    oldest: ({ values }) => ({ order: values.map((_, j) => j), cut: false }),
+    shuffle: (data, { order }) => {
+      const left = [...order];
+      return { order: order.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]) };
+    },
+    cut: (data, { cut }) => ({ cut: !cut }),
+    higher: (data, state) => shift(state, 1),
+    lower: (data, state) => shift(state, -1),
+    thousand: (data, { scores, page }) => set(scores, page, BIG),
+  },
+});
