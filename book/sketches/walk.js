@@ -69,12 +69,12 @@ export const draw = (data, state) => {
   const both = cut && walks[1].length ? `<path d="${line([walks[0].at(-1), walks[1].at(-1)])}" stroke="currentColor" stroke-dasharray="3 4" fill="none"/>` : "";
   const steps = walks.map((w, k) => `<path d="${line(w)}" fill="none" class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="2" stroke-dasharray="${k ? "7 4" : ""}"/>${w.map((p) => `<circle cx="${to(p)[0]}" cy="${to(p)[1]}" r="2.5" fill="var(--t-orange, #d55e00)"/>`).join("")}`);
   const rows = kept
-    ? [["m", show(kept[0]).replace("1000.00", "1000"), "none"], ["y", `${show(kept[1])}, ${show(kept[2])}`, plain ? `${show(plain[0])}, ${show(plain[1])}` : "∞"], ["z", show(kept[3]), plain ? show(plain[2]) : "∞"]]
+    ? [["m", show(kept[0]).replace("1000.00", "1000"), "none"], ["y", `${show(kept[1])}, ${show(kept[2])}`, plain ? `${plain[0].toFixed(1)}, ${plain[1].toFixed(1)}`.replaceAll("-", "−") : "∞"], ["z", show(kept[3]), plain ? plain[2].toFixed(1) : "∞"]]
     : [["m", "−∞", "none"], ["y", "0, 0", "0, 0"], ["z", "0", "0"]];
   const result = here ? `(${show(here[0])}, ${show(here[1])})` : "nothing yet";
-  rows.push(["y/z", here ? result : "", plain ? (here ? "the same" : "") : "∞/∞"]);
-  const box = { x: 282, y: 214 };
-  const table = rows.map(([name, a, b], k) => `<text x="${box.x + 8}" y="${box.y + 41 + 19 * k}" font-size="13" font-style="italic">${name}</text><text x="${box.x + 86}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${a}</text><text x="${box.x + 154}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${b}</text>`);
+  rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
+  const box = { x: 268, y: 214 };
+  const table = rows.map(([name, a, b], k) => `<text x="${box.x + 8}" y="${box.y + 41 + 19 * k}" font-size="13" font-style="italic">${name}</text><text x="${box.x + 88}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${a}</text><text x="${box.x + 170}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${b}</text>`);
   const said = !read ? "Nothing has been read." : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
   const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The sums without m have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
   return {
@@ -85,8 +85,8 @@ export const draw = (data, state) => {
       ${both}${steps.join("")}${dots.join("")}
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
-      <rect x="${box.x}" y="${box.y}" width="194" height="112" rx="4" fill="none" stroke="currentColor"/>
-      <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 86}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 154}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}
+      <rect x="${box.x}" y="${box.y}" width="212" height="112" rx="4" fill="none" stroke="currentColor"/>
+      <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 88}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 170}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}
       <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">numbers kept: 4, whatever the number of pages</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
