@@ -63,7 +63,7 @@ export const draw = (data, state) => {
   });
   const bars = scores.map((s, j) => {
     const x = BARS.x + BARS.step * j, h = height(s);
-    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/><text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 11}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
+    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/><text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 13}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
   });
   const [cx, cy] = to(end);
   const both = cut && walks[1].length ? `<path d="${line([walks[0].at(-1), walks[1].at(-1)])}" stroke="currentColor" stroke-dasharray="3 4" fill="none"/>` : "";
