@@ -259,7 +259,7 @@ def test_what_is_shipped_is_whole_and_small():
     arrays = np.load(SHIPPED)
     shape = (2, 2, len(lora.STARTS), len(lora.MARKS), 24)
     assert {name: arrays[name].shape for name in arrays} == {
-        "loss": shape, "rate": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24)
+        "loss": shape, "rate": shape, "there": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24)
     }  # fmt: skip
     assert all(np.isfinite(arrays[name]).all() for name in arrays)
 
