@@ -87,7 +87,7 @@ export const draw = (data, state) => {
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
       <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 88}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 170}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}
-      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">numbers kept: 4, whatever the number of pages</text></svg>`,
+      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">numbers kept: 4${cut ? " a pile" : ""}, whatever the number of pages</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
   };
