@@ -155,6 +155,20 @@ def test_a_network_is_the_same_in_other_company(task):
     assert torch.equal(alone.batches[:, 0], task.batches[:, 1])
 
 
+def test_the_default_dtype_changes_nothing(task):
+    """The command runs with torch's own, the page with float64."""
+    was = torch.get_default_dtype()
+    made = []
+    try:
+        for dtype in (torch.float32, torch.float64):
+            torch.set_default_dtype(dtype)
+            parts = lora.parts(task, task.G, "full", 2)
+            made.append(lora.train(parts, task.tune, task.batches[:3], lora.adam, [3e-3])[3])
+    finally:
+        torch.set_default_dtype(was)
+    assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
+
+
 @pytest.mark.parametrize("start", lora.STARTS, ids=str)
 def test_every_start_begins_with_the_pretrained_function(task, start):
     for W, (tensors, build) in zip(task.W, lora.parts(task, task.G, start, 2), strict=True):

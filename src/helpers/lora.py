@@ -139,7 +139,8 @@ def train(parts, data, batches, rule, rates, marks=(), smooth=0.0):
     A part is, for one matrix, the tensors (S, ·, ·) that are trained and how W is built of them. `data` is x (S, N, 64)
     and the answers (S, N); `batches` (steps, S, b) says which of the N each step sees.
     """
-    rate, rows = torch.tensor(rates)[:, None, None], torch.arange(batches.shape[1])[:, None]
+    rate = torch.tensor(rates, dtype=torch.float64)[:, None, None]  # whatever the default is
+    rows = torch.arange(batches.shape[1])[:, None]
     copy = lambda t: t[:, None].repeat(1, len(rates), 1, 1).requires_grad_()
     groups = [([copy(t) for t in start], build) for start, build in parts]
     leaves = [t for group, _ in groups for t in group]
