@@ -67,7 +67,7 @@ export const draw = (data, state) => {
       <text x="${LEFT}" y="${base - high - 8}">error</text>
       ${asks ? "" : curve(0) + curve(1)}
       <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>${key.join("")}</svg>`,
-    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "Greedy"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
+    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "greedy"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
     knobs: { left: to(0, place(state)), right: to(1, place(state)) },
   };
 };
