@@ -21,19 +21,22 @@ const place = (name, [x, y], unit = UNIT) => [MIDDLES[name][0] + unit * x, MIDDL
 const line = (from, to, more) => `<path d="M${from.map((u) => u.toFixed(1)).join(" ")}L${to.map((u) => u.toFixed(1)).join(" ")}" ${more}/>`;
 
 const arrow = (name, [x, y], term, text) => {
-  if (!x && !y) return "";
+  const written = ([u, v]) => `<text x="${u.toFixed(1)}" y="${(v + 5).toFixed(1)}" text-anchor="middle" font-style="italic" font-size="17" fill="var(--t-${term}, ${COLOURS[term]})">${text}</text>`;
+  if (!x && !y) return written(place(name, [0.2, -0.24]));
   const tip = place(name, [x, y], 0.97 * UNIT), base = place(name, [0, 0]);
   const barb = (turn) => [x * Math.cos(turn) - y * Math.sin(turn), x * Math.sin(turn) + y * Math.cos(turn)];
   const barbs = [2.75, -2.75].map((turn) => tip.map((u, i) => u + 11 * (i ? -barb(turn)[1] : barb(turn)[0])));
   const label = place(name, [x, y], UNIT + 21);
-  return `<path d="M${base.join(" ")}L${tip.join(" ")}M${barbs[0].join(" ")}L${tip.join(" ")}L${barbs[1].join(" ")}" fill="none" ${paint(term)} stroke-width="3.5"/>
-    <text x="${label[0].toFixed(1)}" y="${(label[1] + 5).toFixed(1)}" text-anchor="middle" font-style="italic" font-size="17" fill="var(--t-${term}, ${COLOURS[term]})">${text}</text>`;
+  return `<path d="M${base.join(" ")}L${tip.join(" ")}M${barbs[0].join(" ")}L${tip.join(" ")}L${barbs[1].join(" ")}" fill="none" ${paint(term)} stroke-width="3.5"/>${written(label)}`;
 };
 
 export const draw = (data, state) => {
   const { step, missed } = compute(data, state), [a, b] = [needle(state.A), needle(state.B)];
   const circle = Array.from({ length: 73 }, (_, k) => [Math.cos((k * Math.PI) / 36), Math.sin((k * Math.PI) / 36)]);
   const outline = (M) => `M${circle.map((x) => place("B", times(x, M)).map((u) => u.toFixed(1)).join(" ")).join("L")}`;
+  const flat = Math.abs(step[0][0] * step[1][1] - step[0][1] * step[1][0]) < 1e-9; // there and back would fill the dashes
+  const ends = circle.map((x) => times(x, step)).reduce((far, x) => (dot(x, x) > dot(far, far) ? x : far));
+  const stroke = `M${place("B", ends.map((u) => -u)).join(" ")}L${place("B", ends).join(" ")}`;
   const dots = circle.slice(0, 72).filter((_, k) => k % 6 === 0);
   const gaps = dots.map((x) => line(place("B", times(x, data.G)), place("B", times(x, step)), 'stroke="currentColor" opacity=".6"'));
   const spot = (name, x, more) => `<circle cx="${place(name, x)[0].toFixed(1)}" cy="${place(name, x)[1].toFixed(1)}" ${more}/>`;
@@ -51,7 +54,7 @@ export const draw = (data, state) => {
       ${cross("A")}${axis("A")}${dots.map((x) => spot("A", x, 'r="2.5"')).join("")}
       <path d="${outline(data.G)}z" fill="var(--t-green, ${COLOURS.green})" fill-opacity=".12" ${paint("green")} stroke-width="2.5"/>
       ${gaps.join("")}
-      <path d="${outline(step)}z" fill="none" ${paint("purple")} stroke-width="2.5" stroke-dasharray="7 4"/>
+      <path d="${flat ? stroke : `${outline(step)}z`}" fill="none" ${paint("purple")} stroke-width="2.5" stroke-dasharray="7 4"/>
       ${cross("B")}${axis("B")}${dots.map((x) => spot("B", times(x, data.G), 'r="2.5"')).join("")}
       ${arrow("A", a, "blue", "A")}${arrow("B", b, "orange", "B")}
       <path d="M8 ${H - 10}h30" ${paint("green")} stroke-width="2.5"/><text x="44" y="${H - 5}">full fine-tuning</text>
