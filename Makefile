@@ -28,7 +28,8 @@ bench: .venv/installed
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 checkpoint: .venv/installed
-	@echo "Training the networks of chapters 5 and 7 anew, on one thread; this takes ten minutes or more."
+	@echo "Training the networks of chapters 2, 5 and 7 anew, on one thread; this takes a quarter of an hour or more."
+	@$(BIN)/python -m helpers.recall notebooks/02_mla_recall.npz
 	@$(BIN)/python -m helpers.lora notebooks/05_lora_ga.npz
 	@rm -f notebooks/*.safetensors
 	@cd notebooks && ../$(BIN)/jupyter nbconvert --log-level=WARN --to script --stdout 07_skip_tuning.ipynb | ../$(BIN)/python -

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import attention
-from helpers.attention import GQA, MLA, Cache, _attend, rope
+from helpers.attention import GQA, MLA, Cache, Yarn, _attend, rope
 
 EPS = 2.0**-52
 
@@ -336,3 +336,85 @@ def test_nothing_false_is_kept():
     with pytest.raises(ValueError, match="NaN"):
         low(torch.full((1, 1, 8), 65504.0).half(), cache)
     assert cache.length == 0
+
+
+def test_rope_rounds_16_bits_once():
+    torch.manual_seed(0)
+    x = torch.randn(600, 32).bfloat16()
+    assert torch.equal(rope(x, 7), rope(x.float(), 7).bfloat16())
+    x = torch.zeros(550, 32).bfloat16()
+    x[549, 16], x[549, 17] = 0.765625, 0.76953125
+    assert abs(rope(x)[549, 17].item() + 0.00568) < 3e-5
+
+
+@pytest.mark.parametrize(
+    ("layer", "form"), [(MLA(**LATENT), {}), (MLA(**LATENT), {"absorbed": True}), (GQA(8, 2, 1, 4), {})]
+)
+def test_a_layers_cache_fits_under_autocast(layer, form):
+    x = torch.randn(2, 5, 8)
+    with torch.no_grad():
+        want = layer(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            cache = layer.cache(2, 5)
+            got = torch.cat([layer(part, cache, **form) for part in x.split([3, 2], 1)], 1)
+    assert cache.length == 5 and cache.buffer.dtype == torch.float32
+    assert (got - want).abs().max() < 0.03 * want.abs().max()
+
+
+def yarn_config(mscale, fast):
+    from transformers.models.deepseek_v3 import modeling_deepseek_v3 as deepseek
+
+    rope_parameters = {
+        "rope_type": "yarn", "rope_theta": 10_000.0, "factor": 40.0, "original_max_position_embeddings": 4096,
+        "beta_fast": fast, "beta_slow": 1.0, "mscale": mscale, "mscale_all_dim": mscale,
+    }  # fmt: skip
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 2, "qk_nope_head_dim": 4}
+    config = deepseek.DeepseekV3Config(**sizes, qk_rope_head_dim=64, rope_parameters=rope_parameters)
+    return deepseek.DeepseekV3RotaryEmbedding(config), deepseek.DeepseekV3Attention(config, 0).scaling * 68**0.5
+
+
+@pytest.mark.parametrize(("mscale", "fast"), [(1.0, 32.0), (0.707, 16.0)])
+def test_yarn_has_the_frequencies_and_the_scale_of_transformers(mscale, fast):
+    rotary, scale = yarn_config(mscale, fast)
+    yarn = Yarn(40, fast=fast, mscale=mscale)
+    assert (rotary.inv_freq.double() / yarn.frequencies(64, 1e4) - 1).abs().max() < 1e-6
+    assert rotary.attention_scaling == 1 and abs(yarn.scale / scale - 1) < 1e-12
+    assert abs(Yarn(1).scale - 1) == 0 and torch.equal(
+        Yarn(1).frequencies(6, 9.0), 9 ** -(torch.arange(3).double() / 3)
+    )
+
+
+def test_yarn_turns_and_scales_both_forms():
+    layer = make(2, MLA, d=12, h=3, d_k=4, d_v=5, d_c=7, d_r=4, d_q=6, yarn=Yarn(8, original=16)).double()
+    x = torch.randn(1, 6, 12, dtype=torch.float64)
+    q = (x[0] @ layer.W_cq @ layer.W_q.permute(1, 0, 2)) * layer.yarn.scale
+    c, k_r = (x[0] @ layer.W_c).split([7, 4], 1)
+    k_r = rope(k_r, 0, 1e4, layer.yarn)
+    scores = q[..., :4] @ (c @ layer.W_k.permute(1, 0, 2)).mT + rope(q[..., 4:], 0, 1e4, layer.yarn) @ k_r.T
+    p = (scores / 8**0.5).masked_fill(torch.ones(6, 6).triu(1).bool(), -math.inf).softmax(-1)
+    want = (p @ (c @ layer.W_v.permute(1, 0, 2)) @ layer.W_o).sum(0)
+    for form in (True, False):
+        assert (layer(x, absorbed=form)[0] - want).abs().max() < 1e-12
+    angle = 5 * layer.yarn.frequencies(4, 1e4)
+    y = rope(torch.tensor([[1.0, 0.0, 0.0, 1.0]], dtype=torch.float64), 5, 1e4, layer.yarn)[0]
+    assert (y - torch.stack([angle[0].cos(), angle[0].sin(), -angle[1].sin(), angle[1].cos()])).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("yarn", "error", "says"),
+    [
+        (40, TypeError, "yarn is int"),
+        (Yarn(0.5), ValueError, "factor ≥ 1"),
+        (Yarn(math.inf), ValueError, "factor ≥ 1"),
+        (Yarn(40, original=0), ValueError, "original ≥ 1"),
+        (Yarn(40, slow=0), ValueError, "0 < slow"),
+        (Yarn(40, fast=0.5), ValueError, "slow ≤ fast"),
+        (Yarn("40"), TypeError, "factor of yarn is '40'"),
+        (Yarn(40, mscale=True), TypeError, "mscale of yarn is True"),
+    ],
+)
+def test_bad_yarn_is_refused(yarn, error, says):
+    with pytest.raises(error, match=says):
+        MLA(**LATENT, yarn=yarn)
+    with pytest.raises(ValueError, match="base > 1"):
+        MLA(**LATENT, yarn=Yarn(40), base=1)

@@ -2,10 +2,12 @@
 
 After Shazeer (2019), Ainslie et al. (2023) and DeepSeek-V2 (2024). Vectors are rows, as in x W. There are no biases
 and no dropout; scores are divided by the square root of the size of a whole query. Under autograd use no cache.
-Bad input raises TypeError or ValueError, and leaves a cache as it was.
+There is no mask for padding: texts of unequal length go in one by one, or in lots of equal length. Bad input raises
+TypeError or ValueError, and leaves a cache as it was.
 """
 
 import math
+from typing import NamedTuple
 
 try:
     import torch
@@ -55,13 +57,44 @@ class Cache:
         return self.rows
 
 
-def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0) -> torch.Tensor:
+class Yarn(NamedTuple):
+    """RoPE for texts `factor` times as long as the `original` ones, as released DeepSeek checkpoints have it (YaRN).
+
+    After Peng et al. (2023). Pairs that turn at least `fast` times in an original text keep their angle, those that
+    turn at most `slow` times are slowed down by `factor`, between them in proportion to the pair's number. Scores are
+    multiplied by (1 + mscale · ln(factor) / 10)². DeepSeek-V3 has mscale 1, DeepSeek-V2 0.707, both factor 40.
+    """
+
+    factor: float
+    original: int = 4096
+    fast: float = 32
+    slow: float = 1
+    mscale: float = 1
+
+    @property
+    def scale(self) -> float:
+        """What scores are multiplied by."""
+        return (1 + self.mscale * math.log(self.factor) / 10) ** 2
+
+    def frequencies(self, size: int, base: float) -> torch.Tensor:
+        """The angle by which each pair turns from token to token: (size/2,), float64."""
+        plain = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+        pair = lambda turns: size * math.log(self.original / (2 * math.pi * turns)) / (2 * math.log(base))
+        low, high = max(math.floor(pair(self.fast)), 0), min(math.ceil(pair(self.slow)), size - 1)
+        slowed = ((torch.arange(size // 2, dtype=torch.float64) - low) / max(high - low, 1e-3)).clamp(0, 1)
+        return plain * (1 - slowed + slowed / self.factor)
+
+
+def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0, yarn: Yarn | None = None) -> torch.Tensor:
     """Rotary position embedding, x_m R_m: pair (2a, 2a + 1) turns by the angle m · base^(−2a/d_r) (Su et al., 2021).
+
+    16 bits are turned in 32, and rounded once.
 
     Args:
         x: (..., L, d_r), floating point, d_r even; row j has position m = start + j.
         start: the first row's position, an integer below 2**52 in size.
         base: a number ≥ 1; the wavelengths run from 2π to nearly 2π · base tokens.
+        yarn: frequencies of YaRN instead.
     """
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         raise TypeError(f"x is {getattr(x, 'dtype', type(x).__name__)}; it must be a floating-point tensor")
@@ -72,11 +105,13 @@ def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0) -> torch.Tenso
         raise error(f"start is {start!r}; it must be an integer below 2**52 in size")
     _base(base)
     a = torch.arange(0, x.shape[-1], 2, dtype=torch.float64, device=x.device)
+    turns = base ** (-a / x.shape[-1]) if yarn is None else yarn.frequencies(x.shape[-1], base).to(x.device)
     m = torch.arange(start, start + x.shape[-2], dtype=torch.float64, device=x.device)
-    angle = m[:, None] * base ** (-a / x.shape[-1])  # (L, d_r/2), in float64: float32 would lose digits at large m
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    even, odd = x[..., ::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2)
+    angle = m[:, None] * turns  # (L, d_r/2), in float64: float32 would lose digits at large m
+    exact = torch.promote_types(x.dtype, torch.float32)
+    cos, sin = angle.cos().to(exact), angle.sin().to(exact)
+    even, odd = x[..., ::2].to(exact), x[..., 1::2].to(exact)
+    return torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2).to(x.dtype)
 
 
 def _attend(q, k, v):
@@ -121,6 +156,7 @@ class _Layer(nn.Module):
         """All rows, the new ones cached. NaN in a score need not show in the output: torch's kernel may give 0."""
         if not (torch.isfinite(q).all() and torch.isfinite(rows).all()):
             raise ValueError("x holds NaN or infinity, or queries or keys made of it do; all must be finite")
+        rows = rows.to(self.W_o.dtype)  # under torch.autocast they have 16 bits, and the layer's cache has not
         return rows if cache is None else cache.append(rows)
 
     def _out(self, o):
@@ -173,16 +209,18 @@ class MLA(_Layer):
         d_c, d_r: size of the latent, and of the rotary part of key and query (even).
         d_q: size of the queries' own latent; None: queries are made from x itself.
         norm: RMSNorm on the latents, as DeepSeek has it.
-        base: the base of RoPE.
+        base, yarn: the base of RoPE, and a `Yarn` for long texts.
 
     The cache keeps d_c + d_r numbers a token: [latent, rotary key].
     """
 
-    def __init__(self, d, h, d_k, d_v, d_c, d_r, d_q=None, *, norm: bool = False, base: float = 10_000.0):
+    def __init__(self, d, h, d_k, d_v, d_c, d_r, d_q=None, *, norm=False, base=10_000.0, yarn=None):
         super().__init__()
         _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, d_q=1 if d_q is None else d_q)
         _base(base, d_r=d_r)
-        self.d, self.d_k, self.d_c, self.base, self.width = d, d_k, d_c, base, d_c + d_r
+        if yarn is not None:
+            _yarn(yarn, base)
+        self.d, self.d_k, self.d_c, self.base, self.yarn, self.width = d, d_k, d_c, base, yarn, d_c + d_r
         self.W_cq = None if d_q is None else self._weight(d, d_q)
         self.W_q = self._weight(d if d_q is None else d_q, h, d_k + d_r)
         self.W_c = self._weight(d, d_c + d_r)
@@ -199,9 +237,10 @@ class MLA(_Layer):
         start = self._start(x, cache)
         q = x if self.W_cq is None else self.norm_q(x @ self.W_cq)
         q = (q @ self.W_q.flatten(1)).unflatten(2, self.W_q.shape[1:]).transpose(1, 2)  # (b, h, t, d_k + d_r)
-        q, q_r = q[..., : self.d_k], rope(q[..., self.d_k :], start, self.base)
+        q = q if self.yarn is None else q * self.yarn.scale
+        q, q_r = q[..., : self.d_k], rope(q[..., self.d_k :], start, self.base, self.yarn)
         c, k_r = (x @ self.W_c).tensor_split((self.d_c,), -1)
-        rows = torch.cat((self.norm_c(c), rope(k_r, start, self.base)), -1)  # (b, t, d_c + d_r)
+        rows = torch.cat((self.norm_c(c), rope(k_r, start, self.base, self.yarn)), -1)  # (b, t, d_c + d_r)
         q = torch.cat((q @ self.W_k.permute(1, 2, 0) if absorbed else q, q_r), -1)  # (b, h, t, d_k or d_c + d_r)
         rows = self._keep(q, rows, cache)  # (b, L, d_c + d_r)
         c, k_r = rows.tensor_split((self.d_c,), -1)
@@ -229,3 +268,14 @@ def _base(base, **size):
     for name, d in size.items():
         if d % 2:
             raise ValueError(f"{name} is {d}; it must be even for RoPE")
+
+
+def _yarn(yarn, base):
+    """Raise if YaRN cannot be computed from these."""
+    if not isinstance(yarn, Yarn):
+        raise TypeError(f"yarn is {type(yarn).__name__}; it must be a Yarn, or None")
+    for name, value in yarn._asdict().items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{name} of yarn is {value!r}; it must be a number")
+    if not (1 <= yarn.factor < math.inf and 0 < yarn.slow <= yarn.fast and yarn.original >= 1 and base > 1):
+        raise ValueError(f"yarn is {yarn}, base {base}; needed are factor ≥ 1, original ≥ 1, 0 < slow ≤ fast, base > 1")
