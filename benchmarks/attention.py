@@ -9,11 +9,12 @@ from functools import partial
 import torch
 from transformers.models.deepseek_v3 import modeling_deepseek_v3 as deepseek
 
-from helpers.attention import MLA
+from helpers.attention import GQA, MLA
 from helpers.timing import medians
 
 D, H, SIZE, D_C, D_R = 2048, 16, 128, 512, 64
 LEAST = {4096: 1.5, 16384: 1.5}  # context: how many times what none can avoid the absorbed step may take
+KEPT = {256: 2, 1024: 2, 4096: 2}  # context: by what factor MHA with kept keys may be slower or faster than absorbed
 DECODE = {256: 2, 1024: 5, 4096: 12}  # context: re-expansion must take so many times as long as the absorbed form
 PREFILL = {64: 1.1, 256: 1.1, 1024: 1.1}  # length: the MHA form may take so many times as long as transformers' layer
 
@@ -56,6 +57,19 @@ def main():
         print(
             f"decode, context {context:4d}: re-expansion ÷ absorbed {seen:5.2f} (bar ≥ {bar}); outputs differ {off:.0e}"
         )
+    ordinary = GQA(D, H, H, SIZE)
+    for context, bar in KEPT.items():
+        kept, rows, x = ordinary.cache(1, context), layer.cache(1, context), torch.randn(1, 1, D)
+        kept.buffer.normal_()
+        rows.buffer.normal_()
+
+        def one(layer, cache, x=x, **form):
+            cache.length = cache.buffer.shape[1] - 1
+            return layer(x, cache, **form)
+
+        mha, absorbed = medians(partial(one, ordinary, kept), partial(one, layer, rows, absorbed=True), rounds=15)
+        met.append(1 / bar <= mha / absorbed <= bar)
+        print(f"decode, context {context:5d}: MHA ÷ absorbed {mha / absorbed:5.2f} (bar: 1/{bar} to {bar})")
     for context, bar in LEAST.items():
         cache, x = layer.cache(1, context), torch.randn(1, 1, D)
         cache.buffer.normal_()
