@@ -1,0 +1,65 @@
+// Chapter 6: a table G of eight data points and of noise points, trained by IGN's loss.
+// data: points; errors, of G at the points in the start; offsets of the fakes from theirs; crowds, how many fakes each
+// point has in the start; times; rate. state: crowd, time, w (20ths of w_t), bound (0 or 1). The other weights are 1.
+const W20 = 20, GONE = 40;
+export const compute = ({ points, errors, offsets, crowds, times, rate }, { crowd, time, w, bound }) => {
+  const K = points.length, M = offsets.length, w_t = w / W20;
+  const g = points.map((y, k) => y.map((u, i) => u + errors[k][i]));
+  const owner = crowds[crowd].flatMap((n, k) => Array(n).fill(k));
+  const fakes = offsets.map((o, j) => points[owner[j]].map((u, i) => u + o[i]));
+  const count = Array(K), sum = [Array(K), Array(K)];
+  let step = 0, gone = false;
+  for (; ; step++) {
+    let R = 0, T = 0;
+    count.fill(0), sum[0].fill(0), sum[1].fill(0);
+    for (let j = 0; j < M; j++) {
+      const [a, b] = fakes[j];
+      let best = Infinity;
+      for (let k = 0; k < K; k++) {
+        const d = (a - points[k][0]) ** 2 + (b - points[k][1]) ** 2;
+        if (d < best) [best, owner[j]] = [d, k];
+      }
+      const k = owner[j];
+      count[k]++, (sum[0][k] += a), (sum[1][k] += b);
+      T += ((g[k][0] - a) ** 2 + (g[k][1] - b) ** 2) / M;
+    }
+    gone = g.some((v, k) => Math.hypot(v[0] - points[k][0], v[1] - points[k][1]) > GONE);
+    if (step >= times[time] || gone) break;
+    for (let k = 0; k < K; k++) R += ((g[k][0] - points[k][0]) ** 2 + (g[k][1] - points[k][1]) ** 2) / K;
+    const now = bound ? w_t / Math.cosh(Math.min(300, T / (1.5 * R))) ** 2 : w_t;
+    for (let j = 0; j < M; j++) for (let i = 0; i < 2; i++) fakes[j][i] -= ((2 * rate) / M) * (fakes[j][i] - g[owner[j]][i]);
+    for (let k = 0; k < K; k++)
+      for (let i = 0; i < 2; i++) g[k][i] -= 2 * rate * ((g[k][i] - points[k][i]) / K - (now * (count[k] * g[k][i] - sum[i][k])) / M);
+  }
+  return { g, fakes, count, step, gone };
+};
+
+const [W, H, UNIT] = [480, 300, 50], MID = [150, 150];
+const to = ([x, y]) => [MID[0] + UNIT * x, MID[1] - UNIT * y];
+const inside = ([x, y]) => x > 2 && x < 298 && y > 2 && y < 298;
+export const draw = (data, state) => {
+  const { g, fakes, count, step, gone } = compute(data, state), M = fakes.length, K = count.length;
+  const [orange, blue] = ["var(--t-orange, #d55e00)", "var(--t-blue, #0072b2)"], p = (u) => u.toFixed(1);
+  const arrows = data.points.map((y, k) => [to(y), to(g[k])]).map(([[a, b], [c, d]]) => `<path d="M${p(a)} ${p(b)}L${p(c)} ${p(d)}" stroke="${blue}" stroke-width="2"/><circle cx="${p(c)}" cy="${p(d)}" r="4" fill="${blue}"/>`);
+  const dots = fakes.map(to).filter(inside).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="2"/>`);
+  const bars = count.map((n, k) => {
+    const h = (170 * n) / M;
+    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="${orange}"/>`;
+  });
+  const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.w / W20;
+  const cap = w_t && !state.bound && 1 / K / w_t < 1.05 ? `<path d="M318 ${line(1 / K / w_t)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(230 - 170 / K / w_t - 5)}" text-anchor="end" font-size="12">p/w: more than this is unstable</text>` : "";
+  const weight = `${w_t.toFixed(2)}${state.bound ? ", bounded" : ""}`;
+  const end = gone ? `it has exploded after ${step} steps` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${weight}; ${end}.">
+      <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
+      <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g>
+      <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
+      <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
+      <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
+      <text x="318" y="250" font-size="12">thin line: share of the data, p</text><text x="318" y="282">${gone ? "exploded" : `step ${step}`}</text></svg>`,
+    see: `w = ${weight}: ${end}.`,
+    knobs: {},
+  };
+};
+export default stage({ draw });

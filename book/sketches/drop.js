@@ -1,0 +1,86 @@
+// Chapter 6: a point x, G(x) and G(G(x)) for IGNs 2 → … → 2 at several training times, and how far G moves each.
+// data: widths; unit; nets, for each kind of noise and each time the weights as base64 of 16-bit whole numbers, 1/unit
+// each, a layer's matrix before its biases; times; noise, the points of each kind. state: noise, time, x and y in tenths
+// from the lower left corner.
+const [LEFT, BOTTOM, TENTH] = [-3.4, -3.2, 10];
+const decoded = new Map();
+const weights = ({ nets, unit }, { noise, time }) => {
+  const text = nets[noise][time];
+  if (!decoded.has(text)) decoded.set(text, Float64Array.from(new Int16Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer), (k) => k / unit));
+  return decoded.get(text);
+};
+const apply = (W, widths, x) => {
+  let at = 0;
+  for (let k = 0; k + 1 < widths.length; k++) {
+    const [n, m] = [widths[k], widths[k + 1]], out = Array.from(W.subarray(at + n * m, at + n * m + m));
+    for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) out[j] += x[i] * W[at + i * m + j];
+    x = k + 2 < widths.length ? out.map((v) => v / (1 + Math.exp(-v))) : out;
+    at += (n + 1) * m;
+  }
+  return x;
+};
+const start = ({ x, y }) => [LEFT + x / TENTH, BOTTOM + y / TENTH];
+const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+
+export const compute = (data, state) => {
+  const G = (x) => apply(weights(data, state), data.widths, x);
+  const path = [start(state)];
+  for (let k = 0; k < 3; k++) path.push(G(path[k]));
+  return { path: path.slice(0, 3), moved: [0, 1, 2].map((k) => far(path[k], path[k + 1])) };
+};
+
+const [W, H, UNIT, X0, Y0] = [480, 300, 38, 2, 8], [COLS, ROWS] = [84, 64];
+const to = ([x, y]) => [X0 + UNIT * (x - LEFT), Y0 + UNIT * (-BOTTOM - y)];
+const paint = (term, colour) => `var(--t-${term}, ${colour})`;
+const backgrounds = new Map();
+const background = (data, state) => {
+  const key = `${state.noise} ${state.time}`;
+  if (!backgrounds.has(key)) {
+    const G = (x) => apply(weights(data, state), data.widths, x), CELL = 3;
+    let text = "";
+    for (let i = 0; i < COLS; i += CELL)
+      for (let j = 0; j < ROWS; j += CELL) {
+        const at = [LEFT + (i + CELL / 2) / TENTH, BOTTOM + (j + CELL / 2) / TENTH], [x, y] = to([LEFT + i / TENTH, BOTTOM + Math.min(j + CELL, ROWS) / TENTH]);
+        const real = Math.max(0, 1 - far(at, G(at)) / 1.2), [w, h] = [Math.min(CELL, COLS - i), Math.min(CELL, ROWS - j)];
+        if (real > 0.04) text += `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${((w * UNIT) / TENTH).toFixed(1)}" height="${((h * UNIT) / TENTH).toFixed(1)}" opacity="${(0.5 * real).toFixed(2)}"/>`;
+      }
+    const dots = data.noise[state.noise].map((z) => to(G(z))).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
+    text = `<g fill="${paint("green", "#009e73")}" shape-rendering="crispEdges">${text}</g><g class="t-orange" fill="${paint("orange", "#d55e00")}">${dots.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`).join("")}</g>`;
+    backgrounds.set(key, text);
+  }
+  return backgrounds.get(key);
+};
+
+export const draw = (data, state) => {
+  const { path, moved } = compute(data, state), places = path.map(to), names = ["x", "G(x)", "G(G(x))"];
+  const ring = Array.from({ length: 8 }, (_, k) => to([2 * Math.cos((k * Math.PI) / 4), 2 * Math.sin((k * Math.PI) / 4)]));
+  const blue = paint("blue", "#0072b2");
+  const [right, bar] = [X0 + 8.4 * UNIT + 18, 104];
+  const bars = moved.map((m, k) => {
+    const y = 58 + 58 * k, length = Math.min(1, m / 2) * bar;
+    return `<text x="${right}" y="${y}"><tspan font-style="italic">${names[k]}</tspan></text><rect x="${right}" y="${y + 7}" width="${bar}" height="14" fill="none" stroke="currentColor" stroke-width=".8"/><rect x="${right}" y="${y + 7}" width="${length.toFixed(1)}" height="14" fill="${blue}"/><text x="${right}" y="${y + 36}" font-size="12">moves by ${m.toFixed(2)}</text>`;
+  });
+  const line = places.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+  const steps = data.times[state.time], noise = state.noise ? "noise at (3, 0)" : "noise at the centre";
+  const told = moved.map((m) => m.toFixed(2));
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A plane with the eight Gaussians of the data, points that the network leaves alone in green, and its fakes in orange. After ${steps} steps with ${noise}, the point at ${path[0].map((u) => u.toFixed(1)).join(", ")} goes to ${path[1].map((u) => u.toFixed(1)).join(", ")} and then to ${path[2].map((u) => u.toFixed(1)).join(", ")}.">
+      ${background(data, state)}
+      <rect x="${X0}" y="${Y0}" width="${8.4 * UNIT}" height="${6.4 * UNIT}" fill="none" stroke="currentColor" stroke-width=".8"/>
+      ${ring.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${0.2 * UNIT}" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
+      <path d="${line}" fill="none" stroke="${blue}" class="t-blue" stroke-width="2.5"/>
+      ${places.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${[5, 4.5, 3][k]}" fill="${k === 1 ? "white" : blue}" stroke="${blue}" stroke-width="2"/>`).join("")}
+      <text x="${right}" y="24" font-weight="bold">how far G moves</text>${bars.join("")}
+      <path d="M${X0 + 4} ${H - 18}h10" stroke="currentColor" stroke-width="0"/><circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
+      <circle cx="${X0 + 76}" cy="${H - 22}" r="2.6" fill="${paint("orange", "#d55e00")}"/><text x="${X0 + 84}" y="${H - 17}">fakes G(z)</text>
+      <rect x="${X0 + 170}" y="${H - 28}" width="13" height="12" fill="${paint("green", "#009e73")}" opacity=".5"/><text x="${X0 + 188}" y="${H - 17}">G moves it little: “real”</text></svg>`,
+    see: `${steps} steps, ${noise}. G moves the point by ${told[0]}, then by ${told[1]}, then by ${told[2]}.`,
+    knobs: { x: places[0] },
+  };
+};
+
+const inside = (x, y) => {
+  const tenth = (u, low, most) => Math.max(0, Math.min(most, Math.round((u - low) * TENTH)));
+  return { x: tenth((x - X0) / UNIT + LEFT, LEFT, COLS), y: tenth(-BOTTOM - (y - Y0) / UNIT, BOTTOM, ROWS) };
+};
+export default stage({ draw, drag: (data, state, name, x, y) => inside(x, y), tap: (data, state, x, y) => (x > X0 + 8.4 * UNIT || y > Y0 + 6.4 * UNIT ? {} : inside(x, y)) });
