@@ -47,7 +47,8 @@ export const draw = (data, state) => {
     return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="${orange}"/>`;
   });
   const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.w / W20;
-  const cap = w_t && !state.bound && 1 / K / w_t < 1.05 ? `<path d="M318 ${line(1 / K / w_t)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(230 - 170 / K / w_t - 5)}" text-anchor="end" font-size="12">p/w: more than this is unstable</text>` : "";
+  const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + q/m with m = M q
+  const cap = w_t && !state.bound && most_p < 1.05 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(225 - 170 * most_p)}" text-anchor="end" font-size="12">above: unstable</text>` : "";
   const weight = `${w_t.toFixed(2)}${state.bound ? ", bounded" : ""}`;
   const end = gone ? `it has exploded after ${step} steps` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
   return {
@@ -57,7 +58,7 @@ export const draw = (data, state) => {
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
-      <text x="318" y="250" font-size="12">thin line: share of the data, p</text><text x="318" y="282">${gone ? "exploded" : `step ${step}`}</text></svg>`,
+      <text x="318" y="250" font-size="12">line: share of the data</text><text x="318" y="282">${gone ? "exploded" : `step ${step}`}</text></svg>`,
     see: `w = ${weight}: ${end}.`,
     knobs: {},
   };

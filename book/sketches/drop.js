@@ -36,7 +36,7 @@ const backgrounds = new Map();
 const background = (data, state) => {
   const key = `${state.noise} ${state.time}`;
   if (!backgrounds.has(key)) {
-    const G = (x) => apply(weights(data, state), data.widths, x), CELL = 3;
+    const G = (x) => apply(weights(data, state), data.widths, x), CELL = 2;
     let text = "";
     for (let i = 0; i < COLS; i += CELL)
       for (let j = 0; j < ROWS; j += CELL) {
@@ -71,10 +71,10 @@ export const draw = (data, state) => {
       <path d="${line}" fill="none" stroke="${blue}" class="t-blue" stroke-width="2.5"/>
       ${places.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${[5, 4.5, 3][k]}" fill="${k === 1 ? "white" : blue}" stroke="${blue}" stroke-width="2"/>`).join("")}
       <text x="${right}" y="24" font-weight="bold">how far G moves</text>${bars.join("")}
-      <path d="M${X0 + 4} ${H - 18}h10" stroke="currentColor" stroke-width="0"/><circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
+      <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
       <circle cx="${X0 + 76}" cy="${H - 22}" r="2.6" fill="${paint("orange", "#d55e00")}"/><text x="${X0 + 84}" y="${H - 17}">fakes G(z)</text>
       <rect x="${X0 + 170}" y="${H - 28}" width="13" height="12" fill="${paint("green", "#009e73")}" opacity=".5"/><text x="${X0 + 188}" y="${H - 17}">G moves it little: “real”</text></svg>`,
-    see: `${steps} steps, ${noise}. G moves the point by ${told[0]}, then by ${told[1]}, then by ${told[2]}.`,
+    see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}.`.replaceAll("-", "−"),
     knobs: { x: places[0] },
   };
 };
