@@ -58,7 +58,7 @@ export const draw = (data, state) => {
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
-      <text x="318" y="250" font-size="12">line: share of the data</text><text x="318" y="282">${gone ? "exploded" : `step ${step}`}</text></svg>`,
+      <text x="318" y="250" font-size="12">line: share of the data</text><text x="318" y="274">w = ${weight}</text><text x="318" y="294">${gone ? "exploded" : `step ${step}`}</text></svg>`,
     see: `w = ${weight}: ${end}.`,
     knobs: {},
   };
