@@ -1,15 +1,15 @@
 // Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and two
 // samplers; right the same as a fan: the angle is arctan(s/√v), the radius what a sampler has of the right spread.
-// data: variances; top, the largest s; grids[n], each falling to 0. state: n, v and even: whether the grid has equal
+// data: variances; top, the largest s; grids[n], each falling to 0. state: n, lambda (the number of a variance) and even: whether the grid has equal
 // angles (1) or is the given one (0).
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
-const levels = ({ variances, top, grids }, { n, v, even }) => {
-  const full = angle(top, variances[v]);
-  return even ? Array.from({ length: n + 2 }, (_, i) => (i > n ? 0 : Math.sqrt(variances[v]) * Math.tan((full * (n + 1 - i)) / (n + 1)))) : grids[n];
+const levels = ({ variances, top, grids }, { n, lambda, even }) => {
+  const v = variances[lambda], full = angle(top, v);
+  return even ? Array.from({ length: n + 2 }, (_, i) => (i > n ? 0 : Math.sqrt(v) * Math.tan((full * (n + 1 - i)) / (n + 1)))) : grids[n];
 };
 
 export const compute = (data, state) => {
-  const v = data.variances[state.v], s = levels(data, state), slope = (y, s) => (s * y) / (v + s * s);
+  const v = data.variances[state.lambda], s = levels(data, state), slope = (y, s) => (s * y) / (v + s * s);
   const run = (heun) => {
     const y = [Math.sqrt(v + s[0] ** 2)];
     for (let i = 1; i < s.length; i++) {
@@ -29,7 +29,7 @@ const COLOURS = { green: "#009e73", orange: "#d55e00", blue: "#0072b2" };
 const paint = (term) => `class="t-${term}" stroke="var(--t-${term}, ${COLOURS[term]})"`;
 
 export const draw = (data, state) => {
-  const { s, euler, heun, kept, above, angles } = compute(data, state), v = data.variances[state.v];
+  const { s, euler, heun, kept, above, angles } = compute(data, state), v = data.variances[state.lambda];
   const f = (u) => Math.sqrt(v + u * u), most = 1.02 * Math.max(f(data.top), ...heun);
   const to = (u, y) => [PX + (u / data.top) * PW, BASE - (y / most) * (BASE - 30)];
   const curve = Array.from({ length: 61 }, (_, k) => [(k * data.top) / 60]).map(([u]) => to(u, f(u)));

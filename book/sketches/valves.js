@@ -13,7 +13,7 @@ const [W, H, LEFT, RIGHT, TOP, GAP, BASE] = [480, 296, 22, 186, 34, 27, 250];
 const [LOW, HIGH] = [0.5, 4];
 const paint = (term, colour) => `var(--t-${term}, ${colour})`;
 const scale = (rho) => LEFT + ((rho - 0.3) / 0.9) * (RIGHT - LEFT);
-const gauge = (times) => 256 + (Math.log(Math.max(LOW, Math.min(HIGH, times)) / LOW) / Math.log(HIGH / LOW)) * 140;
+const gauge = (times) => 276 + (Math.log(Math.max(LOW, Math.min(HIGH, times)) / LOW) / Math.log(HIGH / LOW)) * 128;
 
 // One path for each grey: runs of it in the rows of the pixels.
 const tiles = (text, x, y, unit) => {
@@ -47,7 +47,7 @@ export const draw = (data, state) => {
   const ticks = [0.4, 0.6, 0.8, 1, 1.2].map((at) => `<path d="M${scale(at)} ${BASE - 4}v8" stroke="currentColor"/><text x="${scale(at)}" y="${BASE + 24}" text-anchor="middle">${at}</text>`);
   const rows = ["Fréchet", "energy"].map((name, k) => {
     const at = gauge(relative[k]), top = 219 + 33 * k, better = relative[k] < 0.995, worse = relative[k] > 1.005;
-    return `<text x="250" y="${top + 5}" text-anchor="end">${name}</text><path d="M${gauge(LOW)} ${top}H${gauge(HIGH)}" stroke="currentColor" opacity=".4"/>
+    return `<text x="268" y="${top + 5}" text-anchor="end">${name}</text><path d="M${gauge(LOW)} ${top}H${gauge(HIGH)}" stroke="currentColor" opacity=".4"/>
       <path d="M${gauge(1)} ${top - 8}v16" stroke="currentColor"/><path d="M${gauge(1)} ${top}H${at}" stroke="${paint(better ? "green" : "orange", better ? "#009e73" : "#d55e00")}" stroke-width="8"/>
       <circle cx="${at}" cy="${top}" r="5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
   });
@@ -61,8 +61,8 @@ export const draw = (data, state) => {
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
       ${tiles(data.digits[state.n][state.rho], 232, 4, 4.5)}
-      <text x="${W - 2}" y="190" text-anchor="end">drawn in ${n} steps. Distance from real ones</text>
-      ${rows.join("")}${marks.join("")}<text x="${W - 2}" y="276" text-anchor="end" font-size="13">times ρ = 1</text></svg>`,
+      <text x="232" y="176" font-size="13">drawn in ${n} steps</text><text x="232" y="199">Distance from real digits:</text>
+      ${rows.join("")}${marks.join("")}<text x="${gauge(1) + 34}" y="${H - 4}" text-anchor="middle" font-size="13">as a multiple of what ρ = 1 gives</text></svg>`,
     see: `${n} steps, ρ = ${rho}: ${says}${state.rho === data.rhos.indexOf(1) ? ", by definition" : ""}.`,
     knobs: { rho: [scale(rho), BASE] },
   };
