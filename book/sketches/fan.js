@@ -4,8 +4,8 @@
 // angles (1) or is the given one (0).
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
 const levels = ({ variances, top, grids }, { n, lambda, even }) => {
-  const v = variances[lambda], full = angle(top, v);
-  return even ? Array.from({ length: n + 2 }, (_, i) => (i > n ? 0 : Math.sqrt(v) * Math.tan((full * (n + 1 - i)) / (n + 1)))) : grids[n];
+  const v = variances[lambda], full = angle(top, v), steps = grids[n].length - 1;
+  return even ? Array.from({ length: steps + 1 }, (_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0)) : grids[n];
 };
 
 export const compute = (data, state) => {
@@ -56,7 +56,7 @@ export const draw = (data, state) => {
       <path d="M8 ${H - 9}h22" ${paint("green")} stroke-width="3"/><text x="35" y="${H - 4}">right</text>
       <path d="M88 ${H - 9}h22" ${paint("orange")} stroke-width="2.2"/><text x="115" y="${H - 4}">Euler ends at ${end(kept)}</text>
       <path d="M268 ${H - 9}h22" ${paint("blue")} stroke-width="1.8" stroke-dasharray="2 3"/><text x="295" y="${H - 4}">Heun at ${end(above)}</text></svg>`,
-    see: `${n === 1 ? "One step" : `${n} steps`}, variance ${v}: Euler ends with ${end(kept)} of the right spread, Heun with ${end(above)}${n > 1 ? ` (${above.at(-2).toFixed(2)} before its last step, which is Euler's)` : ", since its last step is Euler's"}.`,
+    see: `${n} steps, variance ${v}: Euler ends with ${end(kept)} of the right spread, Heun with ${end(above)} (${above.at(-2).toFixed(2)} before its last step, which is Euler's).`,
     knobs: {},
   };
 };

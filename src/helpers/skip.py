@@ -110,7 +110,7 @@ def _levels(grid):
 
 
 def euler(e, y, grid):
-    """DDIM: the path (n + 1, …) of y down the noise levels in grid."""
+    """DDIM: the path (n + 1, …) of y down grid."""
     path = [y]
     for s, s_next in _levels(grid):
         y = y + (s_next - s) * e(y, s)
@@ -167,7 +167,7 @@ class Gauss:
 
 
 def split(e, y, grid, gauss):
-    """Exact for the Gaussian part of the images, Euler for the residual: `gauss` is a `Gauss`."""
+    """Exact for a `Gauss`, Euler for the rest."""
     path = [y]
     for s, s_next in _levels(grid):
         rest = e(y, s) - gauss.noise(y, s)
