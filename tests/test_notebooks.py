@@ -50,7 +50,7 @@ def test_cells_are_named_and_never_printed_by_hand(notebook):
     assert not [cell.id for cell in code(notebook) if "print(" in cell.source]
 
 
-SECOND = ("01_", "02_", "03_", "04_", "05_", "06_", "07_")  # chapters of the second edition
+SECOND = ("01_", "02_", "03_", "04_", "05_", "06_", "07_", "08_")  # chapters of the second edition
 
 
 @pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.name.startswith(SECOND)], indirect=True)

@@ -1,0 +1,53 @@
+// Chapter 8: a paragraph with a formula arrives at time 0; a translator comes, and the formula gets ready.
+// state: translator, ready, the times of both in ms; guard, whether the paragraph is marked until the formula is ready.
+const LETTERS = { a: "á", c: "ç", e: "ë", i: "ï", n: "ñ", o: "ô", r: "ř", s: "š", t: "ţ", u: "ü", y: "ý", z: "ž" };
+const foreign = (text) => text.replace(/[a-z]{2,}/gi, (word) => word.replace(/[aceinorstuyz]/g, (c) => LETTERS[c]));
+const [BEFORE, TEX, AFTER] = ["The root ", "\\(\\sqrt2\\)", " is irrational."];
+const MOST = 40;
+
+export const compute = (data, { translator, ready, guard }) => {
+  const late = translator >= ready;
+  const whole = guard || late;
+  return { whole, visits: guard && !late ? [translator, ready] : [translator], text: [foreign(BEFORE), whole ? "√2" : foreign(TEX), foreign(AFTER)] };
+};
+
+const [W, H, LEFT, RIGHT, AXIS] = [480, 262, 26, 454, 96];
+const at = (ms) => LEFT + ((RIGHT - LEFT) * ms) / MOST;
+const flag = (ms, term, top, text) => {
+  const end = ms > MOST / 2, x = at(ms);
+  return `<path d="M${x} ${AXIS}V${top}" stroke="var(--t-${term[0]}, ${term[1]})" class="t-${term[0]}" stroke-width="2.5"/>
+    <text x="${x + (end ? -9 : 9)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term[0]}, ${term[1]})">${text}</text>`;
+};
+const root = (x, y) => `<path d="M${x} ${y - 7}l4 -3 6 12 8 -22h15" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="${x + 19}" y="${y + 2}">2</text>`;
+const WIDE = 9.4; // a letter of the result
+
+export const draw = (data, state) => {
+  const { whole, text } = compute(data, state), { translator, ready, guard } = state;
+  const line = (y, [a, formula, b], drawn) => {
+    const x = 26 + WIDE * a.length, wide = drawn ? 42 : WIDE * formula.length + 6;
+    const shown = drawn ? root(x, y) : `<text x="${x}" y="${y}" textLength="${wide - 8}" lengthAdjust="spacingAndGlyphs" font-family="monospace" class="t-orange" fill="var(--t-orange, #d55e00)">${formula}</text>`;
+    return `<text x="26" y="${y}" textLength="${WIDE * a.trim().length}" lengthAdjust="spacingAndGlyphs">${a.trim()}</text>${shown}<text x="${x + wide}" y="${y}" textLength="${WIDE * b.trim().length}" lengthAdjust="spacingAndGlyphs">${b.trim()}</text>`;
+  };
+  const who = translator < ready ? `The translator comes ${ready - translator} ms before the formula is ready` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the formula is ready`;
+  const why = whole ? (guard && translator < ready ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes its source for words, and ruins it.";
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the formula ready at ${ready} ms${guard ? ", with a guard until then" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
+      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green, #009e73)" class="t-green" fill-opacity=".45"/>` : ""}
+      <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
+      ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
+      ${flag(translator, ["purple", "#b8608f"], 14, "translator")}${flag(ready, ["blue", "#0072b2"], 50, "formula ready")}
+      <text x="26" y="${AXIS + 54}" font-size="13" opacity=".8">the page sends${guard ? ", with a guard" : ""}</text>
+      ${line(AXIS + 78, [BEFORE, TEX, AFTER])}
+      <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets</text>
+      <rect x="14" y="${AXIS + 121}" width="${W - 28}" height="36" rx="4" fill="none" stroke="currentColor" opacity=".5"/>
+      ${line(AXIS + 145, text, whole)}</svg>`,
+    see: who + why,
+    knobs: { translator: [at(translator), 14], ready: [at(ready), 50] },
+  };
+};
+
+export default stage({
+  draw,
+  drag: (data, state, name, x) => ({ [name]: Math.max(0, Math.min(MOST, Math.round(((x - LEFT) * MOST) / (RIGHT - LEFT)))) }),
+  act: { guard: (data, { guard }) => ({ guard: !guard }) },
+});

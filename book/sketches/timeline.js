@@ -1,0 +1,67 @@
+// Chapter 8: the tasks of a recipe on a time line, and the moments at which a translator can come.
+// data: recipes, [{ name, parts: [[step, from, to, gap], …] }, …], where gap says what may run after the step: "none",
+// "micro", callbacks that wait for the script to end, or "task", timers too. state: recipe; wish, when the translator wants
+// to come; observer, 1 if it acts in the callback of its observer, 0 if it needs a timer.
+const MOST = 100;
+const take = (step, [p, t, m, g]) => [p || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
+const safe = ([p, t, m, g]) => !p || g || (t && m);
+
+export const compute = ({ recipes }, { recipe, wish, observer }) => {
+  let bits = [false, false, false, false];
+  const states = recipes[recipe].parts.map(([step, , end, gap]) => ({ end, gap, bits: (bits = take(step, bits)) }));
+  const open = ({ gap }) => gap === "task" || (gap === "micro" && observer === 1);
+  const moments = states.filter(open).map(({ end, bits }) => ({ end, bits, safe: safe(bits) }));
+  // In a pause, or before all, it comes when it wants; else when the running script gives way.
+  const { parts } = recipes[recipe];
+  const next = parts.findIndex(([, , end]) => end > wish);
+  const idle = next === -1 || (wish <= parts[next][1] && (next === 0 || open(states[next - 1])));
+  const found = idle ? next - 1 : states.findIndex((state, k) => k >= next && open(state));
+  const after = idle && next === -1 ? states.length - 1 : found;
+  const comes = idle ? wish : states[after].end;
+  const here = after < 0 ? [false, false, false, false] : states[after].bits;
+  return { comes, after, bits: here.map(Number), whole: Number(safe(here)), unsafe: moments.filter((moment) => !moment.safe).length };
+};
+
+const [W, H, LEFT, RIGHT, TOP] = [480, 262, 14, 466, 92];
+const at = (time) => LEFT + ((RIGHT - LEFT) * time) / MOST;
+const NAMES = ["in the page", "typeset", "marked", "guarded"];
+
+export const draw = (data, state) => {
+  const { comes, bits, whole, after } = compute(data, state), { recipe, wish, observer } = state;
+  const { name, parts } = data.recipes[recipe];
+  let now = [false, false, false, false];
+  const states = parts.map(([step]) => (now = take(step, now)));
+  const zones = parts.map(([, , end, gap], k) => {
+    const to = parts[k + 1]?.[1] ?? MOST, good = safe(states[k]);
+    return good ? "" : `<rect x="${at(parts[k][1])}" y="${TOP + 35}" width="${at(k + 1 < parts.length ? parts[k + 1][2] : to) - at(parts[k][1])}" height="9" class="t-orange" fill="var(--t-orange, #d55e00)"/>`;
+  });
+  const boxes = parts.map(([step, from, to]) => {
+    const middle = (at(from) + at(to)) / 2, wide = to - from > 14;
+    return `<rect x="${at(from)}" y="${TOP}" width="${at(to) - at(from)}" height="30" fill="currentColor" fill-opacity=".16" stroke="currentColor"/>
+      ${wide ? `<text x="${middle}" y="${TOP + 20}" text-anchor="middle">${step}</text>` : `<text x="${middle}" y="${TOP - 8}" text-anchor="start" font-size="13" transform="rotate(-38 ${middle} ${TOP - 8})">${step}</text>`}`;
+  });
+  const ticks = parts.filter(([, , , gap]) => gap === "micro").map(([, , end]) => `<path d="M${at(end)} ${TOP - 4}v38" stroke="currentColor" stroke-dasharray="2 2" stroke-width="2"/>`);
+  const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
+  const result = !bits[0] ? "It finds nothing yet, and comes again at the end: whole" : whole ? (bits[3] ? "It passes over the guard, and comes again at the end: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
+  const waits = comes - wish > 0.5 ? "It has to wait until the script gives way. " : "";
+  const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple, #b8608f)"/>`;
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} and comes at ${Math.round(comes)}. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
+      <text x="${LEFT}" y="18" font-weight="bold">${name}</text>
+      ${boxes.join("")}${ticks.join("")}${zones.join("")}
+      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/>
+      <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple, #b8608f)" stroke-width="2.5" stroke-dasharray="5 3"/>
+      <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple, #b8608f)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}
+      <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple, #b8608f)" stroke-width="2"/>
+      <text x="${LEFT}" y="${H - 84}" font-size="13" opacity=".85">what the translator finds</text>${lamps.join("")}
+      <rect x="${LEFT}" y="${H - 42}" width="${RIGHT - LEFT}" height="32" rx="4" fill="none" ${whole ? 'stroke="currentColor"' : 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="2.5"'}/><text x="${LEFT + 10}" y="${H - 21}">${result}</text></svg>`,
+    see: `${waits}${result}.`,
+    knobs: { wish: [at(wish), TOP + 58] },
+  };
+};
+
+export default stage({
+  draw,
+  drag: (data, state, name, x) => ({ wish: Math.max(0, Math.min(MOST, Math.round(((x - LEFT) * MOST) / (RIGHT - LEFT)))) }),
+  act: { observer: (data, { observer }) => ({ observer: 1 - observer }) },
+});

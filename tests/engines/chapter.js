@@ -1,0 +1,195 @@
+// What chapter 8 asks of the laboratory besides, to be loaded into lab.html: `lab` gets these functions too.
+
+import { pageTranslator } from "./page-translator.js";
+
+const HIDDEN = "mjx-assistive-mml, .MJX_Assistive_MathML, .katex-mathml, mjx-speech, annotation";
+const FIVE = lab.FORMULAS.map((_, n) => n);
+const never = { delay: () => Infinity };
+const fresh = (...blocks) => {
+  const box = document.createElement("div");
+  lab.page.replaceChildren(box);
+  box.append(...blocks);
+  return box;
+};
+const translators = {
+  texts: (box) => lab.translate(box, never),
+  pieces: pageTranslator,
+};
+
+/** Formula by formula, after a translator of this kind: texts wrapped, letters changed, changed in sight; prose translated. */
+async function damage(kind, how) {
+  const blocks = FIVE.map(lab.make);
+  const box = fresh(...blocks);
+  await lab.typeset(...blocks);
+  if (how) blocks.forEach((block) => lab.mark(block, how));
+  const formulas = blocks.map((block) => block.querySelector(lab.FORMULA));
+  const read = () =>
+    formulas.map((formula) => {
+      const seen = formula.cloneNode(true);
+      seen.querySelectorAll(HIDDEN).forEach((node) => node.remove());
+      return [formula.textContent, seen.textContent];
+    });
+  const before = read();
+  const translator = translators[kind](box);
+  translator.visit();
+  translator.stop();
+  const after = read();
+  return formulas.map((formula, n) => [
+    Boolean(formula.querySelector("font")),
+    ...[0, 1].map((part) => before[n][part] !== after[n][part]),
+    lab.verdict(blocks[n]).translated,
+  ].map(Number));
+}
+
+/** How wide a formula is, in px, that was typeset off the page. */
+async function away() {
+  const block = lab.make(1);
+  await lab.typeset(block);
+  fresh(block);
+  return block.querySelector(lab.FORMULA).getBoundingClientRect().width;
+}
+
+/** How many of the five formulas `.MathJax`, the essay's selector, finds. */
+async function selected() {
+  const blocks = FIVE.map(lab.make);
+  const box = fresh(...blocks);
+  await lab.typeset(...blocks);
+  return blocks.filter((block) => block.querySelector(".MathJax")).length;
+}
+
+const now = (...blocks) => {
+  if (lab.engine === "katex") blocks.forEach((block) => renderMathInElement(block));
+  else if (MathJax.Hub) MathJax.Hub.Typeset(blocks);
+  else MathJax.typeset(blocks);
+};
+const marked = (blocks) => blocks.forEach((block) => lab.mark(block));
+const RECIPES = {
+  synchronous: (box, blocks) => (box.append(...blocks), now(...blocks), marked(blocks)),
+  async awaited(box, blocks) {
+    box.append(...blocks);
+    await lab.typeset(...blocks);
+    marked(blocks);
+  },
+  async "off the page"(box, blocks) {
+    await lab.typeset(...blocks);
+    marked(blocks);
+    box.append(...blocks);
+  },
+  async reverse(box, blocks) {
+    blocks.forEach(lab.guard);
+    box.append(...blocks);
+    await lab.typeset(...blocks);
+    marked(blocks);
+    blocks.forEach(lab.release);
+  },
+};
+
+/**
+ * How many of the five formulas are typeset when the recipe ends, and in the end whole, and their prose translated; the
+ * translator comes at the first "timer" or "microtask" that it gets.
+ */
+async function arrival(recipe, comes) {
+  const [box, blocks] = [fresh(), FIVE.map(lab.make)];
+  const translator = lab.translate(box, { delay: () => (comes === "timer" ? 0 : null) });
+  await lab.sleep(5); // it has seen the empty box
+  await RECIPES[recipe](box, blocks);
+  const ready = blocks.filter((block) => lab.verdict(block).typeset).length;
+  await lab.sleep(25);
+  // MathJax 4 adds what is spoken when its worker has found it.
+  const spoken = () => blocks.every((block) => block.querySelector("mjx-speech"));
+  for (let n = 0; lab.speech && n < 100 && !spoken(); n++) await lab.sleep(20);
+  translator.stop();
+  const verdicts = blocks.map(lab.verdict);
+  return [ready, ...["whole", "translated"].map((what) => verdicts.filter((verdict) => verdict[what]).length)];
+}
+
+/** n blocks at once, each in a page part of its own: is it garbled, if the visit comes after D[i] ms and the mark after T[i]? */
+async function contest(D, T) {
+  const box = fresh();
+  const trial = async (wait, pause, i) => {
+    const [part, block] = [document.createElement("div"), lab.make(1 + (i % 4))];
+    box.append(part);
+    const translator = lab.translate(part, never);
+    translator.visit();
+    part.append(block);
+    const visit = lab.sleep(wait).then(() => translator.visit());
+    await lab.sleep(pause);
+    now(block);
+    lab.mark(block);
+    await visit;
+    translator.stop();
+    return Number(!lab.verdict(block).whole);
+  };
+  return Promise.all(D.map((wait, i) => trial(wait, T[i], i)));
+}
+
+/** Two batches under way: each is released when it is ready, or all that is on the page, as the essay's script does. */
+async function batches(all) {
+  const box = fresh();
+  const [first, second] = [lab.make(1), lab.make(1)];
+  const translator = lab.translate(box, never);
+  for (const block of [first, second]) {
+    lab.guard(block);
+    box.append(block);
+  }
+  await lab.typeset(first);
+  lab.mark(first);
+  (all ? [first, second] : [first]).forEach(lab.release);
+  translator.visit();
+  await lab.typeset(second);
+  lab.mark(second);
+  lab.release(second);
+  translator.visit();
+  translator.stop();
+  return [first, second].map((block) => Number(lab.verdict(block).whole));
+}
+
+const again = {
+  nothing() {},
+  texts: (block) => [...block.childNodes].forEach((node) => block.insertBefore(node, node.nextSibling)),
+  block: (block) => block.after(block),
+  wrapper(block) {
+    const wrapper = document.createElement("div");
+    block.replaceWith(wrapper);
+    wrapper.append(block);
+  },
+};
+
+/** The open-source translator ticks before the release and after it: [whole, translated], for each way to wake it. */
+async function woken(way) {
+  const [box, block] = [fresh(), lab.make(1)];
+  const translator = pageTranslator(box);
+  translator.visit();
+  lab.guard(block);
+  box.append(block);
+  await lab.typeset(block);
+  lab.mark(block);
+  translator.visit();
+  lab.release(block);
+  again[way](block);
+  translator.visit();
+  translator.stop();
+  const { whole, translated } = lab.verdict(block);
+  return [whole, translated].map(Number);
+}
+
+/** A sentence to look at, thrice, 48 px high: as typeset, translated, protected and translated. */
+async function paragraphs() {
+  const blocks = [0, 1, 2].map(() => lab.make(2));
+  for (const block of blocks) {
+    block.textContent = String.raw`The steps: \(f(x)=1 \text{ if } \sin x>0\).`;
+    Object.assign(block.style, { height: "48px", margin: 0, overflow: "hidden" });
+  }
+  fresh(...blocks);
+  await lab.typeset(...blocks);
+  lab.mark(blocks[2]);
+  for (const block of blocks.slice(1)) {
+    const translator = pageTranslator(block);
+    translator.visit();
+    translator.stop();
+  }
+  await document.fonts.ready;
+}
+
+Object.assign(lab, { arrival, away, batches, contest, damage, paragraphs, selected, woken });
+lab.ready = true;
