@@ -19,7 +19,8 @@ from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from test_pages import CHAPTERS, CUT, PAGES
 
-from helpers.browser import FLAGS, find, serve
+from helpers import translation
+from helpers.browser import FLAGS, ROOT, find, serve
 
 PHONE = "<script>document.write(`<iframe width=390 height=800 src=${location.search.slice(1)}></iframe>`)</script>"
 WATCH = """<head>
@@ -256,3 +257,29 @@ def test_theme_button_changes_the_theme(engine, site):
         engine.press(Keys.ENTER)
         seen.append(engine.run("() => document.documentElement.dataset.theme"))
     assert set(seen) == {"light", "dark"}
+
+
+LAB = """async () => {
+    for (let n = 0; n < 500 && !window.lab?.ready; n++) await new Promise((done) => setTimeout(done, 20));
+    await lab.start("%s", null, {}, false);
+    const orders = JSON.parse('%s');
+    const good = [];
+    for (const order of orders) good.push(await lab.schedules(order));
+    const [bare, marked] = [await lab.damage("texts"), await lab.damage("pieces", "class")];
+    return [good, bare, marked, await lab.arrival("reverse", "timer")];
+}"""
+
+
+@pytest.mark.parametrize("formulas", translation.ENGINES)
+def test_chapter_8_holds_here_too(engine, formulas):
+    """What Chromium's record says of the recipe of one engine, of every tenth order, and of the marks."""
+    record = translation.load(ROOT / "notebooks" / "08_mathjax.json")[formulas]["orders"]
+    some = [0, *range(3, 120, 10)]
+    with serve() as address:
+        engine.open(f"{address}/tests/engines/chapter.html")
+        orders = json.dumps([translation.ORDERS[k] for k in some])
+        good, bare, marked, late = engine.run(LAB % (formulas, orders))
+    assert [translation.pack(outcomes) for outcomes in good] == [record[k] for k in some]
+    assert sum(one[0] for one in bare) == (0 if formulas == "mathjax4-svg" else 5)
+    assert [sum(one) for one in zip(*marked, strict=True)] == [0, 0, 0, 5]
+    assert late == [5, 5, 5]

@@ -19,14 +19,18 @@ const flag = (ms, term, top, text) => {
     <text x="${x + (end ? -9 : 9)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term[0]}, ${term[1]})">${text}</text>`;
 };
 const root = (x, y) => `<path d="M${x} ${y - 7}l4 -3 6 12 8 -22h15" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="${x + 19}" y="${y + 2}">2</text>`;
-const WIDE = 9.4; // a letter of the result
+const WIDE = 9.6; // a letter of the paragraphs
+const LETTER = 'font-family="monospace" font-size="16"';
 
 export const draw = (data, state) => {
   const { whole, text } = compute(data, state), { translator, ready, guard } = state;
+  const words = (x, y, said, more = "") => `<text x="${x}" y="${y}" textLength="${WIDE * said.length}" xml:space="preserve" ${LETTER} ${more}>${said}</text>`;
+  // In two texts, so that no text of the page has the raw delimiter in it.
+  const source = (x, y, tex, more) => words(x, y, tex.slice(0, 1), more) + "\n" + words(x + WIDE, y, tex.slice(1), more);
   const line = (y, [a, formula, b], drawn) => {
-    const x = 26 + WIDE * a.length, wide = drawn ? 42 : WIDE * formula.length + 6;
-    const shown = drawn ? root(x, y) : `<text x="${x}" y="${y}" textLength="${wide - 8}" lengthAdjust="spacingAndGlyphs" font-family="monospace" class="t-orange" fill="var(--t-orange, #d55e00)">${formula}</text>`;
-    return `<text x="26" y="${y}" textLength="${WIDE * a.trim().length}" lengthAdjust="spacingAndGlyphs">${a.trim()}</text>${shown}<text x="${x + wide}" y="${y}" textLength="${WIDE * b.trim().length}" lengthAdjust="spacingAndGlyphs">${b.trim()}</text>`;
+    const x = 26 + WIDE * a.length, wide = drawn ? 34 : WIDE * formula.length;
+    const shown = drawn ? root(x, y) : source(x, y, formula, y > AXIS + 100 ? 'class="t-orange" fill="var(--t-orange, #d55e00)"' : "");
+    return words(26, y, a.trim()) + shown + words(x + wide + WIDE, y, b.trim());
   };
   const who = translator < ready ? `The translator comes ${ready - translator} ms before the formula is ready` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the formula is ready`;
   const why = whole ? (guard && translator < ready ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes its source for words, and ruins it.";

@@ -1,12 +1,12 @@
 // Chapter 8: the tasks of a recipe on a time line, and the moments at which a translator can come.
 // data: recipes, [{ name, parts: [[step, from, to, gap], …] }, …], where gap says what may run after the step: "none",
-// "micro", callbacks that wait for the script to end, or "task", timers too. state: recipe; wish, when the translator wants
-// to come; observer, 1 if it acts in the callback of its observer, 0 if it needs a timer.
+// "micro", callbacks that wait for the script to end, or "task", timers too. state: recipe; wants_to_come, when the
+// translator would like to; observer, 1 if it acts in the callback of its observer, 0 if it needs a timer.
 const MOST = 100;
 const take = (step, [p, t, m, g]) => [p || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
 const safe = ([p, t, m, g]) => !p || g || (t && m);
 
-export const compute = ({ recipes }, { recipe, wish, observer }) => {
+export const compute = ({ recipes }, { recipe, wants_to_come: wish, observer }) => {
   let bits = [false, false, false, false];
   const states = recipes[recipe].parts.map(([step, , end, gap]) => ({ end, gap, bits: (bits = take(step, bits)) }));
   const open = ({ gap }) => gap === "task" || (gap === "micro" && observer === 1);
@@ -27,7 +27,7 @@ const at = (time) => LEFT + ((RIGHT - LEFT) * time) / MOST;
 const NAMES = ["in the page", "typeset", "marked", "guarded"];
 
 export const draw = (data, state) => {
-  const { comes, bits, whole, after } = compute(data, state), { recipe, wish, observer } = state;
+  const { comes, bits, whole, after } = compute(data, state), { recipe, wants_to_come: wish, observer } = state;
   const { name, parts } = data.recipes[recipe];
   let now = [false, false, false, false];
   const states = parts.map(([step]) => (now = take(step, now)));
@@ -47,7 +47,7 @@ export const draw = (data, state) => {
   const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple, #b8608f)"/>`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} and comes at ${Math.round(comes)}. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
-      <text x="${LEFT}" y="18" font-weight="bold">${name}</text>
+      <text x="${LEFT}" y="18" font-weight="bold">${name}</text><text x="${RIGHT}" y="18" text-anchor="end" font-size="13.5" class="t-purple" fill="var(--t-purple, #b8608f)">translator: ${observer ? "at dotted lines too" : "by a timer"}</text>
       ${boxes.join("")}${ticks.join("")}${zones.join("")}
       <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/>
       <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple, #b8608f)" stroke-width="2.5" stroke-dasharray="5 3"/>
@@ -56,12 +56,12 @@ export const draw = (data, state) => {
       <text x="${LEFT}" y="${H - 84}" font-size="13" opacity=".85">what the translator finds</text>${lamps.join("")}
       <rect x="${LEFT}" y="${H - 42}" width="${RIGHT - LEFT}" height="32" rx="4" fill="none" ${whole ? 'stroke="currentColor"' : 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="2.5"'}/><text x="${LEFT + 10}" y="${H - 21}">${result}</text></svg>`,
     see: `${waits}${result}.`,
-    knobs: { wish: [at(wish), TOP + 58] },
+    knobs: { translator: [at(wish), TOP + 58] },
   };
 };
 
 export default stage({
   draw,
-  drag: (data, state, name, x) => ({ wish: Math.max(0, Math.min(MOST, Math.round(((x - LEFT) * MOST) / (RIGHT - LEFT)))) }),
+  drag: (data, state, name, x) => ({ wants_to_come: Math.max(0, Math.min(MOST, Math.round(((x - LEFT) * MOST) / (RIGHT - LEFT)))) }),
   act: { observer: (data, { observer }) => ({ observer: 1 - observer }) },
 });

@@ -93,10 +93,8 @@ class Laboratory:
     async def page(self, engine, shipped):
         """A new page of the laboratory with this engine."""
         page = await self.context.new_page()
-        await page.goto(f"{self.address}/tests/engines/lab.html")
-        await page.wait_for_function("window.lab")
-        await page.add_script_tag(type="module", url="chapter.js")
-        await page.wait_for_function("lab.ready")
+        await page.goto(f"{self.address}/tests/engines/chapter.html")
+        await page.wait_for_function("window.lab?.ready")
         await page.evaluate(START, [engine, shipped and engine.startswith("mathjax4")])
         if shipped and engine.startswith("mathjax2"):
             await page.evaluate("() => { MathJax.Hub.processSectionDelay = 50 }")
