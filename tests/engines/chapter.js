@@ -41,12 +41,14 @@ async function damage(kind, how) {
   ].map(Number));
 }
 
-/** How wide a formula is, in px, that was typeset off the page. */
+/** How wide a formula is, in px, that was typeset off the page, and one that was typeset in it. */
 async function away() {
-  const block = lab.make(1);
-  await lab.typeset(block);
-  fresh(block);
-  return block.querySelector(lab.FORMULA).getBoundingClientRect().width;
+  const [off, inside] = [lab.make(1), lab.make(1)];
+  const box = fresh(inside);
+  await lab.typeset(off);
+  await lab.typeset(inside);
+  box.append(off);
+  return [off, inside].map((block) => block.querySelector(lab.FORMULA).getBoundingClientRect().width);
 }
 
 /** How many of the five formulas `.MathJax`, the essay's selector, finds. */

@@ -1,0 +1,78 @@
+"""The laboratory of chapter 8 in Chromium: the open-source walk, the races, and recipes that lack a step."""
+
+import asyncio
+import re
+
+import pytest
+
+from helpers import translation as web
+from helpers.browser import ROOT
+
+RECIPES = ROOT / "tests/engines/recipes"
+
+
+def run(engines, *asks, **how):
+    """The answers of one laboratory to these (function of JavaScript, arguments …)."""
+
+    async def inside():
+        async with web.Laboratory(engines, **how) as lab:
+            return [await lab.ask(*one) for one in asks]
+
+    return asyncio.run(inside())
+
+
+def test_pieces_join_what_inline_elements_part():
+    html = (
+        "one <em>two</em> three<code>no</code>four<div>five</div><span class='notranslate'>no</span> six"
+        "<svg><text>no</text></svg><span translate='no'>no</span><sup>seven</sup><span></span><b> </b>eight"
+    )
+    script = """async ([html]) => {
+        const { pieces } = await import("./page-translator.js")
+        const root = document.createElement("div")
+        root.innerHTML = html
+        return pieces(root).map((texts) => texts.map((text) => text.data.trim()))
+    }"""
+    [seen] = run(["katex"], (script, html))
+    assert seen["katex"] == [["one", "two", "three"], ["four"], ["five"], ["six"], ["seven"], ["eight"]]
+
+
+def test_a_page_translator_gives_each_text_its_share_once():
+    script = """async () => {
+        const { pageTranslator } = await import("./page-translator.js")
+        const root = document.createElement("div")
+        root.innerHTML = "on<em>ce</em> more"
+        const translator = pageTranslator(root)
+        translator.visit()
+        const first = root.innerHTML
+        translator.visit()
+        root.append(document.createElement("p"))
+        root.lastChild.append("again")
+        translator.visit()
+        translator.stop()
+        return [first, root.innerHTML]
+    }"""
+    [seen] = run(["katex"], (script,))
+    first = "<font>ôñ</font><em><font>çë</font></em><font> môřë</font>"
+    assert seen["katex"] == [first, f"{first}<p><font>ágáïñ</font></p>"]
+
+
+def test_a_race_is_decided_by_the_order():
+    """The function that races are run with: early and late visits, the guard of a long margin on both sides."""
+    [seen] = run(["katex", "mathjax3-chtml"], ("([D, T]) => lab.contest(D, T)", [0, 300, 0, 300], [300, 0, 300, 0]))
+    assert list(seen.values()) == [[1, 0, 1, 0]] * 2
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.html")))
+def test_a_recipe_without_its_guard_is_garbled(name, tmp_path):
+    """The verdict on a recipe can fail: with no mark on the formulas they are rewritten."""
+
+    async def inside():
+        async with web.Laboratory(["katex"]) as lab:
+            source = (RECIPES / f"{name}.html").read_text("utf-8")
+            bare, n = re.subn(r"for \(const formula of .*\n.*", "", source)
+            assert n == 1
+            await lab.context.route(f"**/{name}.html", lambda route: route.fulfill(body=bare, content_type="text/html"))
+            return await lab.recipe(name)
+
+    seen = asyncio.run(inside())
+    assert (seen["formulas"], seen["garbled"], seen["translated"]) == (2, 2, True)
