@@ -16,7 +16,7 @@ const at = (ms) => LEFT + ((RIGHT - LEFT) * ms) / MOST;
 const flag = (ms, term, top, text) => {
   const end = ms > MOST / 2, x = at(ms);
   return `<path d="M${x} ${AXIS}V${top}" stroke="var(--t-${term[0]}, ${term[1]})" class="t-${term[0]}" stroke-width="2.5"/>
-    <text x="${x + (end ? -9 : 9)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term[0]}, ${term[1]})">${text}</text>`;
+    <text x="${x + (end ? -15 : 15)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term[0]}, ${term[1]})">${text}</text>`;
 };
 const root = (x, y) => `<path d="M${x} ${y - 7}l4 -3 6 12 8 -22h15" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="${x + 19}" y="${y + 2}">2</text>`;
 const WIDE = 9.6; // a letter of the paragraphs

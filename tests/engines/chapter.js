@@ -13,6 +13,7 @@ const fresh = (...blocks) => {
 };
 const translators = {
   texts: (box) => lab.translate(box, never),
+  insertions: (box) => lab.translate(box, { ...never, attributes: false }),
   pieces: pageTranslator,
 };
 
@@ -157,10 +158,10 @@ const again = {
   },
 };
 
-/** The open-source translator ticks before the release and after it: [whole, translated], for each way to wake it. */
-async function woken(way) {
+/** A translator of this kind comes before the release and after it: [whole, translated], for each way to wake it. */
+async function woken(kind, way) {
   const [box, block] = [fresh(), lab.make(1)];
-  const translator = pageTranslator(box);
+  const translator = translators[kind](box);
   translator.visit();
   lab.guard(block);
   box.append(block);
