@@ -1,14 +1,14 @@
 """helpers.translation without a browser: what it refuses, draws and packs. (With one: test_recipes.py, the chapter.)"""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers import translation as web
-from helpers.browser import ROOT
 
-SHIPPED = ROOT / "notebooks" / "08_mathjax.json"
+SHIPPED = Path(__file__).parents[1] / "notebooks" / "08_mathjax.json"
 
 
 @pytest.mark.parametrize("engines", [[], ["mathjax5"], ["katex", "katex"]])

@@ -33,8 +33,7 @@ LONGEST, TRIALS, TOGETHER, MANY = (
     125,
 )  # ms; races for each ratio, at a time; reverse races for each engine
 FORMULA = "mjx-container, .MathJax, .MathJax_CHTML, .MathJax_SVG, .katex"
-TRANSLATOR = (ROOT / "book/assets/translator.js").read_text("utf-8").replace("export ", "")
-TRANSLATOR += "addEventListener('DOMContentLoaded', () => translate(document.body, { delay: () => 5 }));"
+ARRIVES = "addEventListener('DOMContentLoaded', () => translate(document.body, { delay: () => 5 }));"
 SETTLED = f"document.querySelectorAll('li :is({FORMULA})').length > 1 && !document.querySelector('li.notranslate')"
 VERDICT = f"""async () => {{
     await new Promise((done) => setTimeout(done, 200)) // the translator has come by
@@ -107,7 +106,8 @@ class Laboratory:
         "garbled": in how many it was, "translated": whether it has been in every block}.
         """
         page = await self.context.new_page()
-        await page.add_init_script(TRANSLATOR)
+        translator = (ROOT / "book/assets/translator.js").read_text("utf-8").replace("export ", "")
+        await page.add_init_script(translator + ARRIVES)
         await page.goto(f"{self.address}/tests/engines/recipes/{name}.html")
         await page.wait_for_function(f"document.querySelectorAll('li :is({FORMULA})').length")
         await page.get_by_role("button").click()
