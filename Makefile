@@ -1,4 +1,4 @@
-# make book · chapter · new · test · mutants · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
+# make book · chapter · new · test · module · mutants · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 SEED ?= 0
@@ -8,7 +8,7 @@ LEAST ?= 0
 SHARD ?=
 BIN := .venv/bin
 
-.PHONY: book chapter new test mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
+.PHONY: book chapter new test module mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
 
 book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
@@ -84,6 +84,11 @@ browsers: book
 	  && as=$$([ $$(id -u) = 0 ] || echo sudo -n) && $$as apt-get update -qq && $$as apt-get install -qq -y $$missing > /dev/null; } || true
 	@echo "Testing the built pages in Chromium, Firefox and WebKit; this takes five minutes."
 	@$(BIN)/pytest -n 0 tests/browsers.py
+
+module: .venv/installed engines
+	@echo "Minifying notranslate-math and packing it: _build/notranslate-math-….tgz"
+	@mkdir -p _build && cd notranslate-math && PATH="$(CURDIR)/tests/engines/node_modules/.bin:$(CURDIR)/$(BIN):$$PATH" \
+	  npm pack --silent --pack-destination ../_build
 
 mutants: .venv/installed browser engines
 	@echo "Changing the mathematics one place at a time; what the checks do not notice is listed."

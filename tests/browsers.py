@@ -1,5 +1,7 @@
 """The built book in three engines: Chromium, Firefox, WebKit. `make browsers` runs this; `make test` does not.
 
+So is the module notranslate-math, as npm installs it, with every formula engine.
+
 Selenium drives Chromium and WebKit. Debian has no geckodriver, so Firefox is spoken to in its own WebDriver BiDi.
 A copy of the book is served, with two things in each page that work in every engine: a script that notes what goes
 wrong, and a policy that allows no other host. A phone is a frame 390 pixels wide: no window of Firefox is so narrow.
@@ -17,6 +19,7 @@ import websocket
 from conftest import HTML
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
+from test_notranslate_math import ENGINES
 from test_pages import CHAPTERS, CUT, PAGES
 
 from helpers import translation
@@ -283,3 +286,16 @@ def test_chapter_8_holds_here_too(engine, formulas):
     assert sum(one[0] for one in bare) == (0 if formulas == "mathjax4-svg" else 5)
     assert [sum(one) for one in zip(*marked, strict=True)] == [0, 0, 0, 5]
     assert late == [5, 5, 5]
+
+
+@pytest.mark.parametrize("formulas", ENGINES)
+def test_notranslate_math(engine, laboratory, formulas):
+    engine.open(laboratory)
+    deadline = time.monotonic() + 20
+    while not engine.run("() => Boolean(window.lab && window.trials)"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    engine.run(f"() => trials.start('{formulas}')")
+    names = engine.run("() => trials.names")
+    assert len(names) >= 11
+    assert [engine.run(f"() => trials.run([{json.dumps(name)}])") for name in names] == [[]] * len(names)

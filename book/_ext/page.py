@@ -17,9 +17,9 @@ from sphinx.highlighting import PygmentsBridge
 from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
-MODULES = ["notranslate-math.js", "translator.js", "translate-demo.js"]  # chapter 8 asks for them itself
-ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", *MODULES)]
-ASSETS.append(HERE.parents[1] / "src" / "helpers" / "stage.css")
+DEMO = ["translator.js", "translate-demo.js"]  # chapter 8 asks for them itself, and for its module
+ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", *DEMO)]
+ASSETS += [HERE.parents[1] / "src/helpers/stage.css", HERE.parents[1] / "notranslate-math/notranslate-math.js"]
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstrations
 
 # An asset named here is kept only on the pages whose body matches.

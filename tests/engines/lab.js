@@ -1,6 +1,6 @@
 // A page with one engine, a translator and blocks of prose with a formula, to be driven from Python: `lab` has the means.
 
-import { protect } from "../../book/assets/notranslate-math.js";
+import { protect } from "notranslate-math";
 import { foreign, translate } from "../../book/assets/translator.js";
 
 const SCRIPTS = {
@@ -14,6 +14,7 @@ const SCRIPTS = {
   katex: ["katex/dist/katex.css", "katex/dist/katex.js", "katex/dist/contrib/auto-render.js"],
 };
 const FORMULA = "mjx-container, .MathJax, .MathJax_CHTML, .MathJax_SVG, .katex";
+const OUTPUTS = `${FORMULA}, .katex-error, .MathJax_Preview, .MathJax_Display, .MathJax_SVG_Display, .MJXc-display`;
 const HIDDEN = "mjx-assistive-mml, .MJX_Assistive_MathML, .katex-mathml";
 const FORMULAS = [
   String.raw`\(a^2+b^2=c^2\)`,
@@ -41,6 +42,7 @@ async function start(engine, guard, options, speech = true) {
       loader: { paths: { fonts: new URL("node_modules/@mathjax", location).href } },
       showMathMenu: false,
       messageStyle: "none",
+      ...lab.config,
       ...(speech || !engine.startsWith("mathjax4") ? {} : { options: { menuOptions: { settings: { enrich: false } } } }), // MathJax 4 spends most of its time on it
     };
   if (guard === "before") lab.protection = protect(options);
@@ -307,6 +309,7 @@ async function hooked(how) {
 }
 
 window.lab = {
+  config: {}, // more for MathJax
   connected, foreign, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, records, release, released,
-  rendered, schedules, showcase, sleep, start, translate, typeset, verdict, FORMULA, FORMULAS,
+  rendered, schedules, showcase, sleep, start, translate, typeset, verdict, FORMULA, FORMULAS, OUTPUTS,
 };
