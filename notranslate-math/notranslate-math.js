@@ -1,17 +1,18 @@
 /*! notranslate-math 1.0.0: formulas stay whole while a browser translates the page. MIT licence. */
+// protect(options) gives { hold, typeset, release, undo }: see README.md and notranslate-math.d.ts beside this file.
 
 // MathJax 2.7 cuts off the last class of its frames, whichever it is, while it works; if that is ours, the formula stays
 // hidden. So it gets the attribute alone. Its frames are inserted empty, and marked before they are filled.
 const MATHJAX2 =
   ":is(.MathJax, .MathJax_CHTML, .MathJax_SVG, .MathJax_MathML, .MathJax_Display, .MathJax_SVG_Display, " +
   ".MJXc-display, .MathJax_Preview):not(mjx-container)";
-const OUTPUT = `mjx-container, .katex, ${MATHJAX2}`;
+const OUTPUT = `mjx-container, .katex, .katex-error, ${MATHJAX2}`;
 const SOURCE = '[contenteditable]:not([contenteditable="false" i])'; // here text is source, whatever it looks like
 const SKIP = `script, style, noscript, textarea, select, pre, code, ${SOURCE}, .notranslate, [translate=no], ${OUTPUT}`;
 const SET = `.notranslate[translate=no], ${MATHJAX2}[translate=no]`;
 const UNTIL = "data-until-typeset";
 const ID = "notranslate-math";
-const TRIES = 20; // guards of one element for a formula that never ends
+const TRIES = 20; // guards of one element for formulas without an end
 const TEX = { inlineMath: [["\\(", "\\)"]], displayMath: [["$$", "$$"], ["\\[", "\\]"]] };
 const AMS = ["equation", "align", "alignat", "gather", "CD"].map((name) => [`\\begin{${name}}`, `\\end{${name}}`]);
 const ENGINES = {
@@ -134,7 +135,6 @@ export function protect(options = {}) {
   const marked = new WeakSet();
   const spans = new WeakSet(); // those that are ours
   const tries = new WeakMap();
-  const idle = new WeakMap(); // a first text: what its run said when we gave up waiting
   const kept = new WeakMap(); // what the engine knew of a formula that has left the page
   let queue = Promise.resolve();
   let [records, gone] = [[], []];
@@ -162,12 +162,14 @@ export function protect(options = {}) {
     const dom = doc?.domStrings?.options ?? config.options ?? {};
     const list = (key) => (Array.isArray(tex[key]) ? tex[key] : [...TEX[key], ...(tex[key]?.["[+]"] ?? [])]);
     const by = engine === "katex" || (engine === "auto" && !mathjax && (katex || ENGINES.katex()));
-    const classes = (...names) => names.flat().filter(Boolean).join("|").split("|").filter(Boolean).map((one) => `.${CSS.escape(one)}`);
-    if (by)
+    const classes = (...names) => names.flat().join("|").match(/[^|]+/g)?.map((one) => `.${CSS.escape(one)}`) ?? [];
+    if (by) {
+      const pairs = katex?.delimiters?.map(({ left, right }) => [left, right]);
       return {
-        pairs: delimiters ?? katex?.delimiters?.map(({ left, right }) => [left, right]) ?? [...Object.values(TEX).flat(), ...AMS],
+        pairs: delimiters ?? pairs ?? [...Object.values(TEX).flat(), ...AMS],
         skip: [...(katex?.ignoredTags ?? []), ...classes(katex?.ignoredClasses)].join(),
       };
+    }
     return {
       pairs: delimiters ?? [...list("inlineMath"), ...list("displayMath")],
       environments: tex.processEnvironments ?? true,
@@ -209,7 +211,7 @@ export function protect(options = {}) {
     runs(blocks, rules()).flatMap(({ data, formulas }) => formulas.map((formula) => data.slice(...formula)));
 
   const outputs = (node) =>
-    node instanceof Element ? [node, ...node.querySelectorAll(OUTPUT)].filter((element) => element.matches(OUTPUT)) : [];
+    node instanceof Element ? [node, ...node.querySelectorAll(OUTPUT)].filter((one) => one.matches(OUTPUT)) : [];
 
   const mark = (element) => {
     if (off || !(element instanceof Element) || element.matches(SET) || element.parentElement?.closest(OUTPUT)) return;
@@ -244,7 +246,7 @@ export function protect(options = {}) {
   const forget = (nodes) => {
     if (!nodes.length) return;
     const { doc, labels, ids } = memory();
-    const away = (item) => item.start.node && !item.start.node.isConnected && nodes.some((node) => node.contains(item.start.node));
+    const away = ({ start: { node } }) => node && !node.isConnected && nodes.some((one) => one.contains(node));
     const items = doc ? [...doc.math].filter(away) : nodes.flatMap(scripts);
     for (const item of items) {
       const names = [...(item.math ?? item.text).matchAll(/\\label\s*\{([^{}]*)\}/g)].map((match) => match[1]);
@@ -275,8 +277,10 @@ export function protect(options = {}) {
   const hold = (block) => {
     if (!(block instanceof Element)) say(`hold: ${name(block)} is not an element`);
     else if (!held.has(block)) {
-      const was = block.hasAttribute(UNTIL) ? {} : { had: block.matches(".notranslate"), translate: block.getAttribute("translate") };
-      held.set(block, { ...was, until: Date.now() + timeout });
+      const state = { until: Date.now() + timeout };
+      if (!block.hasAttribute(UNTIL))
+        Object.assign(state, { had: block.matches(".notranslate"), translate: block.getAttribute("translate") });
+      held.set(block, state);
       set(block);
       wait(block, timeout, () => {
         say(`hold: ${name(block)} was neither typeset nor released within ${timeout} ms`);
@@ -413,10 +417,8 @@ export function protect(options = {}) {
   };
 
   const finish = (block) => {
-    const found = runs([block], rules());
-    if (found.some(({ formulas }) => formulas.length)) return void typeset(block);
-    for (const { nodes, data, unfinished } of found) if (unfinished) idle.set(nodes[0], data);
-    release(block);
+    if (raw([block]).length) typeset(block);
+    else release(block);
   };
 
   // Guard and typeset what holds raw TeX, in the smallest blocks; what still changes or is not finished, when it is.
@@ -429,10 +431,10 @@ export function protect(options = {}) {
       const block = keeper(node);
       if (held.get(block)?.settling) later.add(block);
     }
-    for (const { parent, nodes: [first], data, formulas, unfinished } of runs(nodes, rules())) {
+    for (const { parent, nodes: [first], formulas, unfinished } of runs(nodes, rules())) {
       if ((!formulas.length && !unfinished) || keeper(parent)) continue;
       const tried = tries.get(parent) ?? 0;
-      const open = unfinished && tried < TRIES && idle.get(first) !== data && !parent.closest("font");
+      const open = unfinished && tried < TRIES;
       if (contains(parent))
         quietly(() => {
           for (const formula of formulas.reverse()) {
