@@ -297,5 +297,5 @@ def test_notranslate_math(engine, laboratory, formulas):
         time.sleep(0.05)
     engine.run(f"() => trials.start('{formulas}')")
     names = engine.run("() => trials.names")
-    assert len(names) >= 16
+    assert len(names) >= 17
     assert [engine.run(f"() => trials.run([{json.dumps(name)}])") for name in names] == [[]] * len(names)

@@ -121,7 +121,7 @@ def test_trials(context, laboratory, engine):
     page.goto(laboratory)
     page.wait_for_function("window.lab && window.trials")
     page.evaluate("(engine) => trials.start(engine)", engine)
-    assert page.evaluate("trials.names.length") >= 16
+    assert page.evaluate("trials.names.length") >= 17
     assert page.evaluate("trials.run()") == []
     page.close()
 
