@@ -120,6 +120,8 @@ def test_trials(context, laboratory, engine):
     page = context.new_page()
     page.goto(laboratory)
     page.wait_for_function("window.lab && window.trials")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map((file) => file.name)")
+    assert [url.rpartition("/")[2] for url in loaded if "/notranslate-math" in url] == ["notranslate-math.min.js"]
     page.evaluate("(engine) => trials.start(engine)", engine)
     assert page.evaluate("trials.names.length") >= 17
     assert page.evaluate("trials.run()") == []

@@ -1,6 +1,6 @@
 // A page with one engine, a translator and blocks of prose with a formula, to be driven from Python: `lab` has the means.
 
-import { protect } from "notranslate-math";
+import { protect } from "../../notranslate-math/notranslate-math.js";
 import { foreign, translate } from "../../book/assets/translator.js";
 
 const SCRIPTS = {
