@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 DEMO = ["translator.js", "translate-demo.js"]  # chapter 8 asks for them itself, and for its module
 ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", *DEMO)]
 ASSETS += [HERE.parents[1] / "src/helpers/stage.css", HERE.parents[1] / "notranslate-math/notranslate-math.js"]
-MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstrations
+MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstration
 
 # An asset named here is kept only on the pages whose body matches.
 NEEDED_BY = {
@@ -64,7 +64,7 @@ def configure(app, config):
 
 
 def copy_mathjax(app):
-    """Copy the MathJax that chapter 8's demonstrations load."""
+    """Copy the MathJax that chapter 8's demonstration load."""
     if app.builder.format != "html":
         return
     try:

@@ -1,4 +1,4 @@
-// The four demonstrations of chapter 8. Nothing outside of their boxes is touched.
+// The live demonstration of chapter 8. Nothing outside of its box is touched.
 
 import { protect } from "./notranslate-math.js";
 import { translate } from "./translator.js";
@@ -19,20 +19,16 @@ const engine = new Promise((loaded, failed) => {
   document.head.append(script);
 });
 const typeset = async (block) => {
+  await sleep(SLOW);
   await engine;
   await MathJax.startup.promise;
   await MathJax.typesetPromise([block]);
-};
-const slowly = async (block) => {
-  await sleep(SLOW);
-  await typeset(block);
 };
 const paragraph = (n) => {
   const block = document.createElement("p");
   block.textContent = PARAGRAPHS[n % PARAGRAPHS.length];
   return block;
 };
-const set = (element) => element.classList.add("notranslate");
 const formulas = (block) => [...block.querySelectorAll("mjx-container")];
 
 /** What a reader of this block gets. */
@@ -45,112 +41,41 @@ const verdict = (block) => {
   return `formula ${state}, prose ${translated ? "translated" : "as written"}`;
 };
 
-const KINDS = {
-  finished: {
-    async start(demo) {
-      for (const n of [0, 1, 2]) {
-        const block = demo.insert(n);
-        await typeset(block);
-        if (demo.protection) formulas(block).forEach(set);
-      }
-    },
-    Translate: (demo) => demo.translator(Infinity).visit(),
-  },
-  late: {
-    start(demo) {
-      if (demo.protection) demo.guard = protect({ root: demo.stage });
-    },
-    "Load more": (demo) => demo.insert(),
-    Typeset: (demo) => Promise.all(demo.blocks().filter((block) => !formulas(block).length).map(typeset)),
-  },
-  race: {
-    start(demo) {
-      demo.translator(VISIT);
-      if (demo.protection) demo.guard = protect({ root: demo.stage, typeset: (blocks) => Promise.all(blocks.map(slowly)) });
-    },
-    async "Load more"(demo) {
-      const block = demo.insert();
-      if (demo.protection) return;
-      await slowly(block);
-      formulas(block).forEach(set);
-    },
-  },
-  reverse: {
-    start(demo) {
-      demo.step = 0;
-      demo.eye = demo.translator(Infinity);
-      demo.block = paragraph(0);
-    },
-    async "Next step"(demo) {
-      const steps = [
-        ["guard", () => set(demo.block)],
-        ["insert", () => demo.stage.append(demo.block)],
-        ["typeset", () => typeset(demo.block)],
-        ["mark", () => formulas(demo.block).forEach(set)],
-        ["release", () => demo.block.classList.remove("notranslate")],
-      ].filter(([step]) => demo.protection || !["guard", "release"].includes(step));
-      if (demo.step === steps.length) return demo.begin();
-      const [name, action] = steps[demo.step++];
-      await action();
-      demo.eye.visit();
-      demo.note = `${name}; the translator has come by. `;
-    },
-  },
-};
-
 class Demo {
   constructor(box) {
     this.stage = box.querySelector(".stage");
     this.status = box.querySelector("[role=status]");
     this.checkbox = box.querySelector("input");
-    const kind = KINDS[box.dataset.kind];
-    for (const button of box.querySelectorAll("button")) {
-      const action = kind[button.textContent] ?? (() => this.begin());
-      button.addEventListener("click", async () => {
-        await action(this);
-        this.tell();
-      });
-    }
+    const [more, again] = box.querySelectorAll("button");
+    more.addEventListener("click", () => this.load());
+    again.addEventListener("click", () => this.begin());
     this.checkbox.addEventListener("change", () => this.begin());
-    this.kind = kind;
     new MutationObserver(() => this.tell()).observe(this.stage, { childList: true, subtree: true });
     this.begin();
   }
 
-  async begin() {
+  begin() {
     this.guard?.undo();
-    this.guard = undefined;
     this.watching?.stop();
-    this.note = "";
     this.stage.replaceChildren();
-    await this.kind.start(this);
+    this.watching = translate(this.stage, { delay: () => VISIT });
+    const set = (blocks) => Promise.all(blocks.map(typeset));
+    this.guard = this.checkbox.checked ? protect({ root: this.stage, typeset: set }) : undefined;
     this.tell();
   }
 
-  get protection() {
-    return this.checkbox.checked;
-  }
-
-  blocks() {
-    return [...this.stage.children];
-  }
-
-  insert(n = this.stage.children.length) {
-    const block = paragraph(n);
+  async load() {
+    const block = paragraph(this.stage.children.length);
     this.stage.append(block);
-    return block;
-  }
-
-  translator(delay) {
-    this.watching?.stop();
-    return (this.watching = translate(this.stage, { delay: () => delay }));
+    if (this.guard) return;
+    await typeset(block);
+    formulas(block).forEach((formula) => formula.classList.add("notranslate"));
+    this.tell();
   }
 
   tell() {
-    const said = this.blocks().map((block, n) => `Paragraph ${n + 1}: ${verdict(block)}.`);
-    const hidden = this.stage.querySelector("p:last-child mjx-assistive-mml")?.textContent;
-    const heard = hidden && this.kind === KINDS.finished ? ` Given to a screen reader for the last: ${hidden}` : "";
-    const text = this.note + (said.join(" ") || "Nothing is here yet.") + heard;
+    const said = [...this.stage.children].map((block, n) => `Paragraph ${n + 1}: ${verdict(block)}.`);
+    const text = said.join(" ") || "Nothing is here yet.";
     if (this.status.textContent !== text) this.status.textContent = text;
   }
 }
