@@ -122,6 +122,9 @@ def _attend(q, k, v):
     (b, h, t, _), (_, g, L, _) = q.shape, k.shape
     if t == L:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=g < h)
+    if t == g == 1 and q.dtype == k.dtype and q.dtype.itemsize > 2:  # two plain products: SDPA takes longer here
+        p = (q[:, :, 0] @ k[:, 0].mT / math.sqrt(q.shape[-1])).softmax(-1)
+        return (p @ v[:, 0])[:, :, None]
     # With a past, the heads of a group stand in line as queries of one head, so that its keys are read once.
     mask = torch.ones(t, L, dtype=torch.bool, device=q.device).tril(L - t).repeat(h // g, 1) if t > 1 else None
     return F.scaled_dot_product_attention(q.reshape(b, g, -1, q.shape[-1]), k, v, attn_mask=mask).reshape(b, h, t, -1)
