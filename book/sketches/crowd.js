@@ -44,22 +44,23 @@ export const draw = (data, state) => {
   const dots = fakes.map(to).filter(inside).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="2"/>`);
   const bars = count.map((n, k) => {
     const h = (170 * n) / M;
-    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="${orange}"/>`;
+    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="${orange}" opacity="${gone ? 0.3 : 1}"/><text x="${328.5 + 18 * k}" y="243" text-anchor="middle" font-size="11">${k + 1}</text>`;
   });
+  const named = data.points.map(([x, y], k) => `<text x="${p(to([1.28 * x, 0])[0])}" y="${p(to([0, 1.28 * y])[1] + 4)}" text-anchor="middle" font-size="12">${k + 1}</text>`);
   const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.w / W20;
   const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + q/m with m = M q
-  const cap = w_t && !state.bound && most_p < 1.05 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(225 - 170 * most_p)}" text-anchor="end" font-size="12">above: unstable</text>` : "";
+  const cap = w_t && !state.bound && most_p < 1.05 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(225 - 170 * most_p)}" text-anchor="end" font-size="12" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
   const weight = `${w_t.toFixed(2)}${state.bound ? ", bounded" : ""}`;
-  const end = gone ? `it has exploded after ${step} steps` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
+  const end = gone ? `the table has exploded after ${step} steps` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${weight}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
       <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g>
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
-      <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
-      <text x="318" y="250" font-size="12">line: share of the data</text><text x="318" y="274">w = ${weight}</text><text x="318" y="294">${gone ? "exploded" : `step ${step}`}</text></svg>`,
-    see: `w = ${weight}: ${end}.`,
+      <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}${named.join("")}
+      <text x="318" y="259" font-size="12">line: share of the data</text><text x="318" y="278">wₜ = ${weight}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
+    see: `wₜ = ${weight}: ${end}.`,
     knobs: {},
   };
 };

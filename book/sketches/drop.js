@@ -44,9 +44,14 @@ const background = (data, state) => {
         const real = Math.max(0, 1 - far(at, G(at)) / 1.2), [w, h] = [Math.min(CELL, COLS - i), Math.min(CELL, ROWS - j)];
         if (real > 0.04) text += `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${((w * UNIT) / TENTH).toFixed(1)}" height="${((h * UNIT) / TENTH).toFixed(1)}" opacity="${(0.5 * real).toFixed(2)}"/>`;
       }
-    const dots = data.noise[state.noise].map((z) => to(G(z))).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
-    text = `<g fill="${paint("green", "#009e73")}" shape-rendering="crispEdges">${text}</g><g class="t-orange" fill="${paint("orange", "#d55e00")}">${dots.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`).join("")}</g>`;
-    backgrounds.set(key, text);
+    const fakes = data.noise[state.noise].map(G), at = Array(8).fill(0);
+    for (const [x, y] of fakes) at[(Math.round((Math.atan2(y, x) * 4) / Math.PI) + 8) % 8]++;
+    const dots = fakes.map(to).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
+    backgrounds.set(key, {
+      green: `<g fill="${paint("green", "#009e73")}" shape-rendering="crispEdges">${text}</g>`,
+      fakes: `<g class="t-orange" fill="${paint("orange", "#d55e00")}">${dots.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`).join("")}</g>`,
+      told: `${Math.max(...at)} of the ${fakes.length} fakes are nearest to one cloud.`,
+    });
   }
   return backgrounds.get(key);
 };
@@ -62,19 +67,20 @@ export const draw = (data, state) => {
   });
   const line = places.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
   const steps = data.times[state.time], noise = state.noise ? "noise at (3, 0)" : "noise at the centre";
-  const told = moved.map((m) => m.toFixed(2));
+  const told = moved.map((m) => m.toFixed(2)), back = background(data, state);
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A plane with the eight Gaussians of the data, points that the network leaves alone in green, and its fakes in orange. After ${steps} steps with ${noise}, the point at ${path[0].map((u) => u.toFixed(1)).join(", ")} goes to ${path[1].map((u) => u.toFixed(1)).join(", ")} and then to ${path[2].map((u) => u.toFixed(1)).join(", ")}.">
-      ${background(data, state)}
+      ${back.green}
       <rect x="${X0}" y="${Y0}" width="${8.4 * UNIT}" height="${6.4 * UNIT}" fill="none" stroke="currentColor" stroke-width=".8"/>
       ${ring.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${0.2 * UNIT}" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
       <path d="${line}" fill="none" stroke="${blue}" class="t-blue" stroke-width="2.5"/>
       ${places.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${[5, 4.5, 3][k]}" fill="${k === 1 ? "white" : blue}" stroke="${blue}" stroke-width="2"/>`).join("")}
+      ${back.fakes}
       <text x="${right}" y="24" font-weight="bold">how far G moves</text>${bars.join("")}
       <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
       <circle cx="${X0 + 76}" cy="${H - 22}" r="2.6" fill="${paint("orange", "#d55e00")}"/><text x="${X0 + 84}" y="${H - 17}">fakes G(z)</text>
       <rect x="${X0 + 170}" y="${H - 28}" width="13" height="12" fill="${paint("green", "#009e73")}" opacity=".5"/><text x="${X0 + 188}" y="${H - 17}">G moves it little: “real”</text></svg>`,
-    see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}.`.replaceAll("-", "−"),
+    see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}. ${back.told}`.replaceAll("-", "−"),
     knobs: { x: places[0] },
   };
 };
