@@ -1,10 +1,11 @@
 // Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and two
 // samplers; right the same as a fan: the angle is arctan(s/√v), the radius what a sampler has of the right spread.
-// data: variances; top, the largest s; grids[n], each falling to 0. state: n, lambda (the number of a variance) and even: whether the grid has equal
-// angles (1) or is the given one (0).
+// data: variances; top, the largest s; grids[n], each falling to 0. state: n, lambda (the number of a variance) and levels: whether the grid has equal
+// angles (1), is the given one (0) or that of Karras et al. (2), karras[n].
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
-const levels = ({ variances, top, grids }, { n, lambda, even }) => {
+const levels = ({ variances, top, grids, karras }, { n, lambda, levels: even }) => {
   const v = variances[lambda], full = angle(top, v), steps = grids[n].length - 1;
+  if (even === 2) return karras[n];
   return even ? Array.from({ length: steps + 1 }, (_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0)) : grids[n];
 };
 
