@@ -62,7 +62,21 @@ def test_a_race_is_decided_by_the_order():
     assert list(seen.values()) == [[1, 0, 1, 0]] * 2
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.html")))
+NAMES = sorted(path.stem for path in RECIPES.glob("*.html"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_as_printed(name):
+    """The first formula and the late one stay whole, and all prose is translated."""
+
+    async def inside():
+        async with web.Laboratory(["katex"]) as lab:
+            return await lab.recipe(name)
+
+    assert asyncio.run(inside()) == {"formulas": 2, "garbled": 0, "translated": True}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_without_its_guard_is_garbled(name, tmp_path):
     """The verdict on a recipe can fail: with no mark on the formulas they are rewritten."""
 

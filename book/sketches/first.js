@@ -36,7 +36,7 @@ export const draw = (data, state) => {
   const why = whole ? (guard && translator < ready ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes its source for words, and ruins it.";
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the formula ready at ${ready} ms${guard ? ", with a guard until then" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
-      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green, #009e73)" class="t-green" fill-opacity=".45"/>` : ""}
+      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green, #009e73)" class="t-green" fill-opacity=".45"/><text x="${at(0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green, #009e73)">guarded</text>` : ""}
       <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
       ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
       ${flag(translator, ["purple", "#b8608f"], 14, "translator")}${flag(ready, ["blue", "#0072b2"], 50, "formula ready")}

@@ -42,7 +42,7 @@ export const draw = (data, state) => {
   });
   const ticks = parts.filter(([, , , gap]) => gap === "micro").map(([, , end]) => `<path d="M${at(end)} ${TOP - 4}v38" stroke="currentColor" stroke-dasharray="2 2" stroke-width="2"/>`);
   const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
-  const result = !bits[0] ? "It finds nothing yet, and comes again at the end: whole" : whole ? (bits[3] ? "It passes over the guard, and comes again at the end: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
+  const result = !bits[0] ? "It finds nothing yet; comes again: whole" : whole ? (bits[3] ? "It passes over the guard; comes again: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
   const waits = comes - wish > 0.5 ? "It has to wait until the script gives way. " : "";
   const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple, #b8608f)"/>`;
   return {

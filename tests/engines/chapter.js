@@ -108,7 +108,12 @@ async function arrival(recipe, comes) {
 
 /** n blocks at once, each in a page part of its own: is it garbled, if the visit comes after D[i] ms and the mark after T[i]? */
 async function contest(D, T) {
-  const box = fresh();
+  const box = fresh(...[1, 2, 3, 4].map(lab.make));
+  const early = lab.translate(box, never);
+  early.visit();
+  early.stop();
+  await lab.typeset(...box.children); // what garbled formulas need is loaded
+  box.replaceChildren();
   const trial = async (wait, pause, i) => {
     const [part, block] = [document.createElement("div"), lab.make(1 + (i % 4))];
     box.append(part);
@@ -176,6 +181,24 @@ async function woken(kind, way) {
   return [whole, translated].map(Number);
 }
 
+/** The same with the module, a translator of the open-source kind, and, if asked for, a new element at each release. */
+async function deaf(wrap) {
+  lab.protection ??= lab.protect({ root: lab.page, timeout: 60000 });
+  const [box, block] = [fresh(), lab.make(1)];
+  const translator = pageTranslator(box);
+  translator.visit();
+  if (wrap) box.addEventListener("notranslate-math", ({ target }) => again.wrapper(target), { once: true });
+  const released = lab.released([block]);
+  box.append(block);
+  await null; // the module guards it
+  translator.visit();
+  await released;
+  translator.visit();
+  translator.stop();
+  const { whole, translated } = lab.verdict(block);
+  return [whole, translated].map(Number);
+}
+
 /** A sentence to look at, thrice, 48 px high: as typeset, translated, protected and translated. */
 async function paragraphs() {
   const blocks = [0, 1, 2].map(() => lab.make(2));
@@ -194,5 +217,5 @@ async function paragraphs() {
   await document.fonts.ready;
 }
 
-Object.assign(lab, { arrival, away, batches, contest, damage, paragraphs, selected, woken });
+Object.assign(lab, { arrival, away, batches, contest, damage, deaf, paragraphs, selected, woken });
 lab.ready = true;

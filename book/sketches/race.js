@@ -1,0 +1,43 @@
+// Chapter 8: all pairs of times, the translator's and the engine's, as a rectangle; where the translator is first is lost.
+// state, in steps of STEP ms: translator, how long it may take besides its least delay `least`; engine, its longest time.
+const STEP = 10;
+const times = ({ translator, engine, least }) => [Math.max(1, translator), Math.max(1, engine), least].map((steps) => STEP * steps);
+
+export const compute = (data, state) => {
+  const [a, b, d] = times(state);
+  // Of the times d + x of the translator, x in [0, a], with the engine's in [0, b]: the mean of those that are later.
+  const late = Math.max(0, b - d), over = Math.max(0, b - d - a);
+  return { lost: (late ** 2 - over ** 2) / (2 * a * b) };
+};
+
+const [W, H, LEFT, BASE, SIDE] = [480, 282, 56, 232, 400]; // SIDE: of 800 ms to the right; 400 ms go up
+const x = (ms) => LEFT + ms / 2, y = (ms) => BASE - ms / 2;
+
+export const draw = (data, state) => {
+  const { lost } = compute(data, state), [a, b, d] = times(state);
+  const end = Math.min(b, d + a), percent = `${(100 * lost).toFixed(1)} %`;
+  const corner = b > d ? `<path class="t-orange" fill="var(--t-orange, #d55e00)" fill-opacity=".75" d="M${x(d)} ${y(d)}L${x(end)} ${y(end)}V${y(b)}H${x(d)}Z"/>` : "";
+  const ticks = [0, 200, 400, 600, 800].map((ms) => `<text x="${x(ms)}" y="${BASE + 18}" text-anchor="middle">${ms}</text>${ms > 400 ? "" : `<text x="${LEFT - 8}" y="${y(ms) + 5}" text-anchor="end">${ms}</text>`}`);
+  const told = lost ? `${percent} of the formulas are lost` : "none is lost";
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="A rectangle of times: the translator comes between ${d} and ${d + a} ms, the formula is ready between 0 and ${b} ms. Where the translator is first, ${percent} of the rectangle, the formula is lost.">
+      <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${BASE - 200}V${BASE}H${LEFT + SIDE}"/>${ticks.join("")}
+      <rect x="${x(d)}" y="${y(b)}" width="${a / 2}" height="${b / 2}" fill="currentColor" fill-opacity=".14" stroke="currentColor"/>${corner}
+      <path stroke="currentColor" stroke-dasharray="4 3" d="M${x(0)} ${y(0)}L${x(400)} ${y(400)}"/>
+      <text x="${x(402)}" y="${y(400) + 12}">both at once</text>
+      <text x="0" y="14">formula ready, ms</text>
+      <text x="${LEFT + SIDE}" y="${H - 14}" text-anchor="end">translator comes, ms</text></svg>`,
+    see: `The translator takes ${d} to ${d + a} ms, the engine up to ${b} ms: ${told}.`,
+    knobs: { corner: [x(d + a), y(b)], least: [x(d), BASE] },
+  };
+};
+
+const steps = (ms, least, most) => Math.max(least, Math.min(most, Math.round(ms / STEP)));
+export default stage({
+  draw,
+  drag: (data, state, name, right, up) => {
+    const ms = (right - LEFT) * 2;
+    if (name === "least") return { least: steps(ms, 0, 20) };
+    return { translator: steps(ms - STEP * state.least, 1, 60), engine: steps((BASE - up) * 2, 1, 40) };
+  },
+});
