@@ -1,7 +1,8 @@
 // Chapter 8: all pairs of times, the translator's and the engine's, as a rectangle; where the translator is first is lost.
-// state, in steps of STEP ms: translator, how long it may take besides its least delay `least`; engine, its longest time.
+// state, in steps of STEP ms: translator, how long it may take besides its least delay `least`, and engine, its longest
+// time, both from one step on, so that 0 is a step.
 const STEP = 10;
-const times = ({ translator, engine, least }) => [Math.max(1, translator), Math.max(1, engine), least].map((steps) => STEP * steps);
+const times = ({ translator, engine, least }) => [translator + 1, engine + 1, least].map((steps) => STEP * steps);
 
 export const compute = (data, state) => {
   const [a, b, d] = times(state);
@@ -38,6 +39,6 @@ export default stage({
   drag: (data, state, name, right, up) => {
     const ms = (right - LEFT) * 2;
     if (name === "least") return { least: steps(ms, 0, 20) };
-    return { translator: steps(ms - STEP * state.least, 1, 60), engine: steps((BASE - up) * 2, 1, 40) };
+    return { translator: steps(ms - STEP * (state.least + 1), 0, 59), engine: steps((BASE - up) * 2 - STEP, 0, 39) };
   },
 });
