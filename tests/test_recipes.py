@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -18,7 +19,8 @@ def run(engines, *asks, **how):
         async with web.Laboratory(engines, **how) as lab:
             return [await lab.ask(*one) for one in asks]
 
-    return asyncio.run(inside())
+    with ThreadPoolExecutor() as thread:  # a loop of the pages' tests may be running in this one
+        return thread.submit(asyncio.run, inside()).result()
 
 
 def test_pieces_join_what_inline_elements_part():
