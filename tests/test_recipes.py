@@ -12,6 +12,12 @@ from helpers.browser import ROOT
 RECIPES = ROOT / "tests/engines/recipes"
 
 
+def apart(coroutine):
+    """Its answer; from a thread, for in this one the loop of the tests of pages may be running."""
+    with ThreadPoolExecutor() as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def run(engines, *asks, **how):
     """The answers of one laboratory to these (function of JavaScript, arguments …)."""
 
@@ -19,8 +25,7 @@ def run(engines, *asks, **how):
         async with web.Laboratory(engines, **how) as lab:
             return [await lab.ask(*one) for one in asks]
 
-    with ThreadPoolExecutor() as thread:  # a loop of the pages' tests may be running in this one
-        return thread.submit(asyncio.run, inside()).result()
+    return apart(inside())
 
 
 def test_pieces_join_what_inline_elements_part():
@@ -75,7 +80,7 @@ def test_a_recipe_runs_as_printed(name):
         async with web.Laboratory(["katex"]) as lab:
             return await lab.recipe(name)
 
-    assert asyncio.run(inside()) == {"formulas": 2, "garbled": 0, "translated": True}
+    assert apart(inside()) == {"formulas": 2, "garbled": 0, "translated": True}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,5 +95,5 @@ def test_a_recipe_without_its_guard_is_garbled(name, tmp_path):
             await lab.context.route(f"**/{name}.html", lambda route: route.fulfill(body=bare, content_type="text/html"))
             return await lab.recipe(name)
 
-    seen = asyncio.run(inside())
+    seen = apart(inside())
     assert (seen["formulas"], seen["garbled"], seen["translated"]) == (2, 2, True)
