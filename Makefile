@@ -32,7 +32,7 @@ checkpoint: .venv/installed
 	@$(BIN)/python -m helpers.recall notebooks/02_mla_recall.npz
 	@$(BIN)/python -m helpers.lora notebooks/05_lora_ga.npz
 	@$(BIN)/python -m helpers.ign notebooks/06_ign_as_gan.npz
-	@$(BIN)/python -m helpers.skip --make --into notebooks
+	@$(BIN)/python -m helpers.skip notebooks/07_skip_tuning.npz
 
 serve: book
 	@echo "The book is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."

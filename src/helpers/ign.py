@@ -4,9 +4,7 @@ A network is a row of a matrix of weights (n, P), and its layers are slices of i
 What is random belongs to a seed: a network trained along with others is the same as alone, but for rounding.
 """
 
-import argparse
 import math
-import sys
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +14,9 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from tqdm import trange
+
+from helpers.networks import adam, command
+from helpers.networks import frechet as between
 
 # ---- data and noise
 
@@ -113,15 +114,13 @@ class Adam:
     """Adam with β = (0.5, 0.9) and a learning rate for each row."""
 
     def __init__(self, W, rates):
-        self.W, self.rates, self.m, self.v, self.k = W, rates, torch.zeros_like(W), torch.zeros_like(W), 0
+        self.W, self.rates, self.k = W, rates, 0
+        self.memory = torch.zeros_like(W), torch.zeros_like(W)
 
     def __call__(self, slope):
         self.k += 1
-        self.m.lerp_(slope, 0.5)
-        self.v.mul_(0.9).addcmul_(slope, slope, value=0.1)
-        root = (self.v / (1 - 0.9**self.k)).sqrt_().add_(1e-8)
         with torch.no_grad():
-            self.W -= self.rates * self.m / (1 - 0.5**self.k) / root
+            self.W -= self.rates * adam(slope, self.memory, self.k, (0.5, 0.1))
 
 
 # ---- three ways to train
@@ -156,9 +155,8 @@ def terms(net, x, z, turn):
     return square(real - x @ turn), judge(net, fake.detach()), judge(frozen, fake)
 
 
-def ign_losses(net, x, z, w_t, bound, turn):
-    """The judge's loss and the forger's, of one network in both roles; the bound is 1.5 times the reconstruction."""
-    rec, tight, idem = terms(net, x, z, turn)
+def ign_losses(rec, tight, idem, w_t, bound):
+    """The judge's loss and the forger's, made of `terms`; the bound is 1.5 times the reconstruction."""
     return rec - w_t * torch.where(bound, bounded(tight, 1.5 * rec.detach()), tight), idem
 
 
@@ -189,15 +187,12 @@ def train_ign(settings, marks, widths=IGN, batches=None, tell=None):
     seeds = [s.seed for s in settings]
     batches = batches or Batches(seeds, [s.data for s in settings], [s.centre for s in settings])
     W = fresh(seeds, *widths).requires_grad_()
-    rule, w_t, bound = (
-        Adam(W, column(settings, "rate")[:, None]),
-        column(settings, "w_t"),
-        column(settings, "bound", bool),
-    )
+    rule = Adam(W, column(settings, "rate")[:, None])
+    w_t, bound = column(settings, "w_t"), column(settings, "bound", bool)
     turn = turns(settings) if widths[-1] == 2 else torch.eye(widths[-1], dtype=torch.float32)
     kept, told = {}, {}
     for k in trange(1, max(marks) + 1, desc="IGN", mininterval=5):
-        loss = sum(ign_losses(layers(W, widths), *batches(), w_t, bound, turn))
+        loss = sum(ign_losses(*terms(layers(W, widths), *batches(), turn), w_t, bound))
         rule(torch.autograd.grad(loss.sum(), W)[0])
         if k in marks:
             kept[k] = W.detach().clone()
@@ -300,9 +295,7 @@ def frechet(x, y):
     """Fréchet distance of the Gaussians with means and covariances of x and y (n, N, d), over y's variance: (n,)."""
     centred = lambda v: v - v.mean(1, keepdim=True)
     A, B = (centred(v).mT @ centred(v) / v.shape[1] for v in (x, y))
-    trace = lambda M: M.diagonal(dim1=1, dim2=2).sum(1)
-    cross = torch.linalg.eigvals(A @ B).real.clamp(min=0).sqrt().sum(1)
-    return ((x - y).mean(1).square().sum(1) + trace(A) + trace(B) - 2 * cross) / trace(B)
+    return between(x.mean(1), A, y.mean(1), B) / B.diagonal(dim1=1, dim2=2).sum(1)
 
 
 MEASURES = "mmd2", "near", "reached", "modes", "gap", "moved", "rest"
@@ -385,12 +378,10 @@ def players(settings, widths=IGN, batches=20):
         W, sums = W.detach().requires_grad_(), W.new_zeros(2, *W.shape)
         ratios = []
         for _ in range(batches):
-            x, z = draw()
-            losses = ign_losses(layers(W, widths), x, z, w_t, bound, turn)
+            rec, tight, idem = terms(layers(W, widths), *draw(), turn)
+            losses = ign_losses(rec, tight, idem, w_t, bound)
             sums += torch.stack([torch.autograd.grad(loss.sum(), W, retain_graph=True)[0] for loss in losses])
-            with torch.no_grad():
-                rec, tight, _ = terms(layers(W, widths), x, z, turn)
-                ratios.append(tight / (1.5 * rec))
+            ratios.append((tight / (1.5 * rec)).detach())
         ratios = torch.stack(ratios)
         left = torch.where(bound, w_t / ratios.cosh().square(), w_t).mean(0)
         return torch.stack((ratios.mean(0), left, torch.cosine_similarity(*sums)), 1)
@@ -412,11 +403,8 @@ class Digits:
     def batches(self, seeds, fitted, N=64):
         """Data and noise (n, N, 64) for a step; fitted says of each network whether its noise is."""
         draws = {s: torch.Generator().manual_seed(9000 + s) for s in sorted(set(seeds))}
-        row, colour = (
-            [list(draws).index(s) for s in seeds],
-            torch.stack((torch.eye(64, dtype=torch.float32), self.root.T)),
-        )
-        colour = colour[torch.tensor(fitted).long()]
+        row = [list(draws).index(s) for s in seeds]
+        colour = torch.stack((torch.eye(64, dtype=torch.float32), self.root.T))[torch.tensor(fitted).long()]
 
         def draw():
             at = torch.stack([torch.randint(len(self.flat), (N,), generator=g) for g in draws.values()])
@@ -510,26 +498,13 @@ def experiment(seeds=SEEDS, rates=RATES, marks=MARKS, film=FILM, digit_steps=200
     return {name: t.numpy().astype(np.float16) for name, t in made.items()}
 
 
-def main():
-    """Train the networks of chapter 6 and write what it ships, or compare two such files."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("file")
-    parser.add_argument("--compare", metavar="SHIPPED")
-    options = parser.parse_args()
-    if not options.compare:
-        torch.set_num_threads(1)
-        return np.savez_compressed(options.file, **experiment())
-    made, shipped = ({k: v.astype(float) for k, v in np.load(f).items()} for f in (options.file, options.compare))
-    off = differences(made, shipped)
-    return sys.exit(f"They differ: {off}" if not all(seen <= allowed for seen, allowed in off.values()) else 0)
-
-
 def differences(made, shipped):
     """{what: (difference, what is allowed)} of two files, as dicts of arrays.
 
     Rounding grows while one trains: the first weights of the film and the scores at the first mark are compared one by
     one, and the means over rates and seeds at the last mark by their standard errors.
     """
+    made, shipped = ({name: a.astype(float) for name, a in arrays.items()} for arrays in (made, shipped))
     largest = lambda a, b: float(np.abs(a - b).max())
     off = {"film": (largest(made["film"][:, 0], shipped["film"][:, 0]), 0.01)}
     off["first scores"] = (largest(made["scores"][..., 0, 0], shipped["scores"][..., 0, 0]), 0.01)
@@ -540,6 +515,10 @@ def differences(made, shipped):
                 error = ((a.var(ddof=1) + b.var(ddof=1)) / a.size) ** 0.5
                 off[f"{name}, {data}, {measure}"] = (float(abs(a.mean() - b.mean())), 5 * error + 0.002)
     return off
+
+
+def main():
+    command(lambda file: experiment(), differences)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ gradient G (…, n, m) has its dtype; 16 bits are computed in 32. `lora_ga` rais
 argument.
 """
 
-import argparse
 import numbers
-import sys
 import weakref
 
 import numpy as np
@@ -17,6 +15,8 @@ from sklearn.datasets import load_digits
 from torch.linalg import svd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from helpers.networks import adam, command
 
 SIZES = (64, 64), (64, 64), (64, 10)  # of the network's matrices
 
@@ -123,14 +123,6 @@ def accuracies(data, Ws):
 
 def sgd(g, memory, k):
     return g
-
-
-def adam(g, memory, k):
-    """Adam's k-th direction for the gradient g, with torch's default β and ε."""
-    m, v = memory
-    m.lerp_(g, 0.1)
-    v.mul_(0.999).addcmul_(g, g, value=0.001)
-    return m / (1 - 0.9**k) / ((v / (1 - 0.999**k)).sqrt() + 1e-8)
 
 
 def train(parts, data, batches, rule, rates, marks=(), smooth=0.0):
@@ -337,19 +329,14 @@ class Live(TorchDispatchMode):
         return out
 
 
+def differences(made, shipped):
+    """{what: (largest difference, what is allowed)} of two files; of 400 images two may fall on the other side."""
+    limits = {"loss": 1e-3, "there": 1e-3, "gap": 1e-3, "few": 0.006}
+    return {name: (float(np.abs(made[name] - shipped[name]).max()), limit) for name, limit in limits.items()}
+
+
 def main():
-    """Run the experiment of chapter 5 and write it to a file, or compare two such files."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("file")
-    parser.add_argument("--compare", metavar="SHIPPED")
-    options = parser.parse_args()
-    if not options.compare:
-        torch.set_num_threads(1)
-        return np.savez_compressed(options.file, **experiment(range(24)))
-    made, shipped = np.load(options.file), np.load(options.compare)
-    limits = {"loss": 1e-3, "there": 1e-3, "gap": 1e-3, "few": 0.006}  # two images of 400 may fall on the other side
-    off = {name: float(np.abs(made[name] - shipped[name]).max()) for name in limits}
-    return sys.exit(f"It differs by {off}; {limits} is allowed" if not all(off[k] <= limits[k] for k in limits) else 0)
+    command(lambda file: experiment(range(24)), differences)
 
 
 if __name__ == "__main__":

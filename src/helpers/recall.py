@@ -7,12 +7,11 @@ is what is asked. The layer keeps one row c = x W_c of each record. "GQA" copies
 torch's default.
 """
 
-import argparse
-import sys
-
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from helpers.networks import adam, command
 
 FIELDS, LETTERS, RECORDS, HEADS, SIZE = 4, 8, 8, 8, 4  # SIZE: of a key, and of a value
 D, PAIR = FIELDS * LETTERS, 2 * SIZE  # numbers in a token, and in a key with its value
@@ -89,10 +88,7 @@ def train(numbers, kind, pairs, rates=RATES, steps=STEPS, marks=MARKS):
         now = rate * min(1, k / 50) * min(1, 2 * (STEPS + 1 - k) / STEPS)
         with torch.no_grad():
             for (name, t), g in zip(w.items(), slopes, strict=True):
-                m, v = memory[name]
-                m.lerp_(g, 0.1)
-                v.mul_(0.99).addcmul_(g, g, value=0.01)
-                t -= now * m / (1 - 0.9**k) / ((v / (1 - 0.99**k)).sqrt() + 1e-8)
+                t -= now * adam(g, memory[name], k, (0.1, 0.01))
         if k in marks:
             kept.append(loss.detach().unflatten(0, (-1, many)))
     return {name: t.detach() for name, t in w.items()}, torch.stack(kept)
@@ -124,22 +120,15 @@ def experiment(numbers, ways=WAYS, steps=STEPS):
     return arrays | {name: w[name].numpy().astype(np.float16) for name in ("W_q", "W_c", "W_o")}
 
 
+def differences(made, shipped):
+    """{what: (difference, what is allowed)} of two files: of losses up to step 100, of mean shares right."""
+    off = np.abs(made["loss"][:, :2] - shipped["loss"][:, :2]).max()
+    moved = np.abs(made["right"].mean(1) - shipped["right"].mean(1)).max()
+    return {"loss": (float(off), 1e-6), "right": (float(moved), 0.02)}
+
+
 def main():
-    """Train the networks of chapter 2 and write what it ships to a file, or compare two such files."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("file")
-    parser.add_argument("--compare", metavar="SHIPPED")
-    options = parser.parse_args()
-    if not options.compare:
-        torch.set_num_threads(1)
-        return np.savez_compressed(options.file, **experiment(range(8)))
-    made, shipped = np.load(options.file), np.load(options.compare)
-    off = float(np.abs(made["loss"][:, :2] - shipped["loss"][:, :2]).max())  # the steps up to 100
-    moved = float(np.abs(made["right"].mean(1) - shipped["right"].mean(1)).max())
-    fits = off <= 1e-6 and moved <= 0.02
-    return sys.exit(
-        0 if fits else f"The first 100 steps differ by {off}, right answers by {moved}; 1e-6, 0.02 is allowed"
-    )
+    command(lambda file: experiment(range(8)), differences)
 
 
 if __name__ == "__main__":

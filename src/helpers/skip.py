@@ -1,17 +1,15 @@
 """The small diffusion models of chapter 7: U-Nets with a valve in each skip, samplers, and distances between images.
 
 Images are tensors (…, 1, 8, 8) with grey values in [−1, 1], y = x_0 + s ε is one with noise of size s, and an estimator
-e(y, s) tells ε. After Ma et al. (2024), Karras et al. (2022), Song et al. (2020). `python -m helpers.skip --make`
-trains the networks and measures what the chapter ships. Bad input raises TypeError or ValueError, naming the argument.
+e(y, s) tells ε. After Ma et al. (2024), Karras et al. (2022), Song et al. (2020). `make checkpoint` trains
+the networks and measures what the chapter ships. Bad input raises TypeError or ValueError, naming the argument.
 """
 
-import argparse
 import hashlib
 import json
 import math
 import numbers
 import os
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +21,8 @@ from safetensors.torch import save
 from sklearn.datasets import load_digits
 from torch import nn
 from tqdm import tqdm
+
+from helpers.networks import command, frechet, root
 
 CONFIG = {"widths": [12, 24, 36], "steps": 3000, "batch": 128, "rate": 2e-3}
 CONFIG["networks"] = {  # name: training seed, groups of a norm, ρ in training
@@ -400,18 +400,12 @@ def nonlinearity(x, y):
     return share * len(X) / (len(X) - X.shape[1])
 
 
-def _root(C):
-    w, V = torch.linalg.eigh(C)
-    return V * w.clamp(min=0).sqrt() @ V.T
-
-
 class Measures:
     """Distances to real images (N, 1, 8, 8); `features` maps images to rows of numbers."""
 
     def __init__(self, features, real):
         self.features, self.real = features, real.flatten(1).double()
         self.mean, self.cov = self.moments(real)
-        self.root = _root(self.cov)
         self.within = torch.cdist(self.real, self.real).mean()
         self.pixels = self.real.var(0).mean()
 
@@ -423,8 +417,7 @@ class Measures:
 
     def between(self, m, C):
         """The Fréchet distance of a Gaussian with these moments from that of the real images."""
-        cross = _root(self.root @ C @ self.root).trace()
-        return (m - self.mean).square().sum() + (C + self.cov).trace() - 2 * cross
+        return frechet(m, C, self.mean, self.cov)
 
     def frechet(self, x):
         """Of images (N, 1, 8, 8), N ≥ 2."""
@@ -459,8 +452,7 @@ class Measures:
         cross = torch.stack([torch.cdist(x, self.real).mean() for x in flat])
         within = torch.stack([torch.stack([torch.cdist(x, w).sum() for w in flat]) for x in flat])
         rows = []
-        for out in (None, *range(B)):
-            kept = [b for b in range(B) if b != out]
+        for kept in _without(B):
             x, n = xs[kept].flatten(0, 1), N * len(kept)
             energy = 2 * cross[kept].mean() - within[kept][:, kept].sum() / (n * (n - 1)) - self.within
             rows.append(torch.stack([self.frechet(x), energy, self.contrast(x)]))
@@ -604,10 +596,10 @@ def affine(made, real, how):
         to, A = mean, torch.eye(64, dtype=torch.float64) * (real.var(0).mean() / flat.var(0).mean()).sqrt()
     else:
         C = torch.cov(flat.T)
-        w, V = torch.linalg.eigh(_root(C) @ torch.cov(real.T) @ _root(C))
+        middle = root(root(C) @ torch.cov(real.T) @ root(C))
         values, vectors = torch.linalg.eigh(C)
         inverse = vectors * torch.where(values > 1e-6, values, torch.inf).rsqrt() @ vectors.T
-        to, A = real.mean(0), inverse @ (V * w.clamp(min=0).sqrt() @ V.T) @ inverse
+        to, A = real.mean(0), inverse @ middle @ inverse
     return lambda x: ((x.flatten(-3).double() - mean) @ A + to).view(x.shape).float()
 
 
@@ -679,34 +671,24 @@ def experiment(networks, blocks=BLOCKS, each=EACH, steps=STEPS, rhos=RHOS, nets=
     return {name: a.numpy().astype(np.float32) for name, a in marks.items()} | {"shown": swept["DDIM"][1].numpy()}
 
 
-def main():
-    """Train the networks of chapter 7 and measure what it ships, or compare two files of measurements."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--make", action="store_true", help="train, then measure")
-    parser.add_argument("--measure", action="store_true", help="measure the networks that are there")
-    parser.add_argument("--compare", nargs=2, metavar=("SHIPPED", "MADE"))
-    parser.add_argument("--into", default=".", type=Path, metavar="FOLDER")
-    options = parser.parse_args()
-    weights, measured = (options.into / f"07_skip_tuning.{kind}" for kind in ("safetensors", "npz"))
-    torch.set_num_threads(1)
-    if options.make:
-        made = train()
-        keep(weights, save(made, label(made)))
-    if options.make or options.measure:
-        np.savez_compressed(measured, **experiment(load(weights)))
-    if options.compare:
-        shipped, made = (np.load(name) for name in options.compare)
-        off = apart(shipped, made)
-        sys.exit(f"They differ by {off}; at most 1 is allowed" if not all(value <= 1 for value in off.values()) else 0)
-
-
-def apart(shipped, made):
-    """{name: largest difference of measurements of all blocks, over what is allowed: 3 % and 0.003}."""
+def differences(made, shipped):
+    """{name: (largest difference of measurements over what is allowed, 3 % and 0.003; 1)} of two files."""
     if {name: a.shape for name, a in shipped.items()} != {name: a.shape for name, a in made.items()}:
-        return {"shapes": np.inf}
+        return {"shapes": (np.inf, 1)}
     names = [name for name in shipped if name != "shown"]
     allowed = lambda a: 0.03 * np.abs(a) + 0.003
-    return {name: float(np.max(np.abs(made[name] - shipped[name]) / allowed(shipped[name]))) for name in names}
+    return {name: (float(np.max(np.abs(made[name] - shipped[name]) / allowed(shipped[name]))), 1) for name in names}
+
+
+def anew(file):
+    """Train the networks, into a .safetensors beside the file, and measure them."""
+    weights, made = Path(file).with_suffix(".safetensors"), train()
+    keep(weights, save(made, label(made)))
+    return experiment(load(weights))
+
+
+def main():
+    command(anew, differences)
 
 
 if __name__ == "__main__":
