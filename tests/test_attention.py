@@ -416,5 +416,7 @@ def test_yarn_turns_and_scales_both_forms():
 def test_bad_yarn_is_refused(yarn, error, says):
     with pytest.raises(error, match=says):
         MLA(**LATENT, yarn=yarn)
+    with pytest.raises(error, match=says):
+        rope(torch.zeros(2, 4), yarn=yarn)
     with pytest.raises(ValueError, match="base > 1"):
         MLA(**LATENT, yarn=Yarn(40), base=1)

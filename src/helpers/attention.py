@@ -78,11 +78,10 @@ class Yarn(NamedTuple):
 
     def frequencies(self, size: int, base: float) -> torch.Tensor:
         """The angle by which each pair turns from token to token: (size/2,), float64."""
-        plain = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
         pair = lambda turns: size * math.log(self.original / (2 * math.pi * turns)) / (2 * math.log(base))
         low, high = max(math.floor(pair(self.fast)), 0), min(math.ceil(pair(self.slow)), size - 1)
         slowed = ((torch.arange(size // 2, dtype=torch.float64) - low) / max(high - low, 1e-3)).clamp(0, 1)
-        return plain * (1 - slowed + slowed / self.factor)
+        return _frequencies(size, base) * (1 - slowed + slowed / self.factor)
 
 
 def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0, yarn: Yarn | None = None) -> torch.Tensor:
@@ -103,9 +102,8 @@ def rope(x: torch.Tensor, start: int = 0, base: float = 10_000.0, yarn: Yarn | N
     if type(start) is not int or abs(start) >= 2**52:
         error = ValueError if type(start) is int else TypeError
         raise error(f"start is {start!r}; it must be an integer below 2**52 in size")
-    _base(base)
-    a = torch.arange(0, x.shape[-1], 2, dtype=torch.float64, device=x.device)
-    turns = base ** (-a / x.shape[-1]) if yarn is None else yarn.frequencies(x.shape[-1], base).to(x.device)
+    _base(base, yarn)
+    turns = (_frequencies if yarn is None else yarn.frequencies)(x.shape[-1], base).to(x.device)
     m = torch.arange(start, start + x.shape[-2], dtype=torch.float64, device=x.device)
     angle = m[:, None] * turns  # (L, d_r/2), in float64: float32 would lose digits at large m
     exact = torch.promote_types(x.dtype, torch.float32)
@@ -220,9 +218,7 @@ class MLA(_Layer):
     def __init__(self, d, h, d_k, d_v, d_c, d_r, d_q=None, *, norm=False, base=10_000.0, yarn=None):
         super().__init__()
         _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, d_q=1 if d_q is None else d_q)
-        _base(base, d_r=d_r)
-        if yarn is not None:
-            _yarn(yarn, base)
+        _base(base, yarn, d_r=d_r)
         self.d, self.d_k, self.d_c, self.base, self.yarn, self.width = d, d_k, d_c, base, yarn, d_c + d_r
         self.W_cq = None if d_q is None else self._weight(d, d_q)
         self.W_q = self._weight(d if d_q is None else d_q, h, d_k + d_r)
@@ -262,8 +258,13 @@ def _sizes(**named):
             raise error(f"{name} is {size!r}; it must be a Python int ≥ 1")
 
 
-def _base(base, **size):
-    """Raise if RoPE cannot have this base, or a size that is not even."""
+def _frequencies(size, base):
+    """The angle by which RoPE turns each pair from token to token: (size/2,), float64."""
+    return base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+
+
+def _base(base, yarn=None, **size):
+    """Raise if RoPE cannot have this base, this YaRN, or a size that is not even."""
     if isinstance(base, bool) or not isinstance(base, (int, float)):
         raise TypeError(f"base is {base!r}; it must be a number ≥ 1")
     if not 1 <= base < 2**1023:
@@ -271,10 +272,8 @@ def _base(base, **size):
     for name, d in size.items():
         if d % 2:
             raise ValueError(f"{name} is {d}; it must be even for RoPE")
-
-
-def _yarn(yarn, base):
-    """Raise if YaRN cannot be computed from these."""
+    if yarn is None:
+        return
     if not isinstance(yarn, Yarn):
         raise TypeError(f"yarn is {type(yarn).__name__}; it must be a Yarn, or None")
     for name, value in yarn._asdict().items():
