@@ -64,7 +64,7 @@ def configure(app, config):
 
 
 def copy_mathjax(app):
-    """Copy the MathJax that chapter 8's demonstration load."""
+    """Copy the MathJax that chapter 8's demonstration loads."""
     if app.builder.format != "html":
         return
     try:

@@ -26,12 +26,9 @@ ENGINES = [
 STEPS = ["guard", "insert", "typeset", "mark", "release"]
 ORDERS = list(permutations(STEPS))
 RATIOS = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]  # of the longest pause of the engine to that of the translator
-LONGEST, TRIALS, TOGETHER, MANY = (
-    480,
-    200,
-    25,
-    125,
-)  # ms; races for each ratio, at a time; reverse races for each engine
+LONGEST = 480  # ms
+TRIALS, TOGETHER = 200, 25  # races for each ratio, and how many run at a time
+MANY = 125  # reverse races for each engine
 FORMULA = "mjx-container, .MathJax, .MathJax_CHTML, .MathJax_SVG, .katex"
 ARRIVES = "addEventListener('DOMContentLoaded', () => translate(document.body, { delay: () => 5 }));"
 SETTLED = f"document.querySelectorAll('li :is({FORMULA})').length > 1 && !document.querySelector('li.notranslate')"

@@ -213,39 +213,6 @@ async function late() {
   return { waited, asked: blocks.map(verdict) };
 }
 
-/** One paragraph to look at. */
-async function showcase(translated) {
-  const block = make(2);
-  block.textContent = String.raw`A step: \(f(x)=1 \text{ if } x>0\).`;
-  page.replaceChildren(block);
-  await typeset(block);
-  if (translated) translate(page, { delay: () => Infinity }).visit();
-}
-
-/** Mutation records, and whether a field keeps the focus, when a block is reinserted whole or text by text. */
-async function records() {
-  const block = make(0);
-  block.innerHTML += "<input>";
-  const guard = protect({ root: page, late: false });
-  const observer = new MutationObserver(() => {});
-  const input = block.querySelector("input");
-  const seen = (action) => {
-    input.focus();
-    observer.takeRecords();
-    action();
-    return [observer.takeRecords().length, document.activeElement === input];
-  };
-  page.replaceChildren(block);
-  await typeset(block);
-  observer.observe(page, { childList: true, subtree: true });
-  const [whole, focusWhole] = seen(() => page.append(block));
-  const texts = [...block.querySelectorAll("em")].concat([block]).flatMap((e) => [...e.childNodes]);
-  const [each, focusEach] = seen(() => guard.release(guard.hold(block)));
-  observer.disconnect();
-  guard.undo();
-  return { whole, each, focusWhole, focusEach, texts: texts.filter((t) => t.nodeType === 3 && t.data.trim()).length };
-}
-
 /** Whether each formula is marked at the moment it is connected; the first call defines the element. */
 async function connected() {
   const told = [];
@@ -310,6 +277,6 @@ async function hooked(how) {
 
 window.lab = {
   config: {}, // more for MathJax
-  connected, foreign, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, records, release, released,
-  rendered, schedules, showcase, sleep, start, translate, typeset, verdict, FORMULA, FORMULAS, OUTPUTS,
+  connected, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, release, released,
+  rendered, schedules, sleep, start, translate, typeset, verdict, FORMULA, FORMULAS, OUTPUTS,
 };
