@@ -37,58 +37,51 @@ def differ(got, want):
     return float((got - want).norm() / want.norm())
 
 
+def full(layer, context):
+    """A cache of random rows."""
+    cache = layer.cache(1, context)
+    cache.buffer.normal_()
+    return cache
+
+
+def step(layer, cache, x, **form):
+    """What the layer makes of one token, the last that fits into the cache."""
+    cache.length = cache.buffer.shape[1] - 1
+    return layer(x, cache, **form)
+
+
+def bare(q, p, rows, pairs):
+    """The two products with the cache, and each weight read once."""
+    return q @ rows.T, p @ rows[:, :D_C], [a @ W for a, W in pairs]
+
+
 def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     torch.set_grad_enabled(False)
-    layer, met = MLA(D, H, SIZE, SIZE, D_C, D_R, norm=True), []
+    layer, ordinary, met = MLA(D, H, SIZE, SIZE, D_C, D_R, norm=True), GQA(D, H, H, SIZE), []
     for context, bar in DECODE.items():
-        cache, x = layer.cache(1, context), torch.randn(1, 1, D)
-        cache.buffer.normal_()
-
-        def step(absorbed, cache=cache, x=x):
-            cache.length = cache.buffer.shape[1] - 1  # as before the last step
-            return layer(x, cache, absorbed=absorbed)
-
-        off = differ(step(True), step(False))
-        expanded, absorbed = medians(partial(step, False), partial(step, True), rounds=15)
+        one = partial(step, layer, full(layer, context), torch.randn(1, 1, D))
+        off = differ(one(absorbed=True), one(absorbed=False))
+        expanded, absorbed = medians(partial(one, absorbed=False), partial(one, absorbed=True), rounds=15)
         seen = expanded / absorbed
         met.append(seen >= bar and off < 1e-5)
         print(
             f"decode, context {context:4d}: re-expansion ÷ absorbed {seen:5.2f} (bar ≥ {bar}); outputs differ {off:.0e}"
         )
-    ordinary = GQA(D, H, H, SIZE)
     for context, bar in KEPT.items():
-        kept, rows, x = ordinary.cache(1, context), layer.cache(1, context), torch.randn(1, 1, D)
-        kept.buffer.normal_()
-        rows.buffer.normal_()
-
-        def one(layer, cache, x=x, **form):
-            cache.length = cache.buffer.shape[1] - 1
-            return layer(x, cache, **form)
-
-        mha, absorbed = medians(partial(one, ordinary, kept), partial(one, layer, rows, absorbed=True), rounds=15)
+        x = torch.randn(1, 1, D)
+        kept = partial(step, ordinary, full(ordinary, context), x)
+        mha, absorbed = medians(kept, partial(step, layer, full(layer, context), x, absorbed=True), rounds=15)
         met.append(1 / bar <= mha / absorbed <= bar)
         print(f"decode, context {context:5d}: MHA ÷ absorbed {mha / absorbed:5.2f} (bar: 1/{bar} to {bar})")
+    pairs = [(torch.randn(1, W.shape[0]), W) for W in (layer.W_q.flatten(1), layer.W_c, layer.W_o.flatten(0, 1))]
+    pairs.append((torch.randn(H, 1, SIZE), layer.W_k.permute(1, 2, 0)))
+    pairs.append((torch.randn(H, 1, D_C), layer.W_v.transpose(0, 1)))
     for context, bar in LEAST.items():
-        cache, x = layer.cache(1, context), torch.randn(1, 1, D)
-        cache.buffer.normal_()
-        rows, q, p = cache.buffer[0], torch.randn(H, D_C + D_R), torch.rand(H, context)
-        weights = [(torch.randn(1, W.shape[0]), W) for W in (layer.W_q.flatten(1), layer.W_c, layer.W_o.flatten(0, 1))]
-        heads = [
-            (torch.randn(H, 1, SIZE), layer.W_k.permute(1, 2, 0)),
-            (torch.randn(H, 1, D_C), layer.W_v.transpose(0, 1)),
-        ]
-
-        def bare(q=q, p=p, rows=rows, pairs=(*weights, *heads)):
-            """The two products with the cache, and each weight read once."""
-            return q @ rows.T, p @ rows[:, :D_C], [a @ W for a, W in pairs]
-
-        def step(cache=cache, x=x):
-            cache.length = cache.buffer.shape[1] - 1
-            return layer(x, cache, absorbed=True)
-
-        least, absorbed = medians(bare, step, rounds=25)
+        cache = full(layer, context)
+        least = partial(bare, torch.randn(H, D_C + D_R), torch.rand(H, context), cache.buffer[0], pairs)
+        least, absorbed = medians(least, partial(step, layer, cache, torch.randn(1, 1, D), absorbed=True), rounds=25)
         met.append(absorbed / least <= bar)
         print(f"decode, context {context:5d}: absorbed ÷ what none avoids {absorbed / least:5.2f} (bar ≤ {bar})")
     theirs, rotary = peer(layer)
