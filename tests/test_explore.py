@@ -80,6 +80,7 @@ def test_both_forms_have_the_same_parts():
     assert set(explorer._repr_mimebundle_()) == kinds
     picture, caption = explorer.widget().children
     assert caption.value == NAMES["caption"]
+    assert all(f"--t-{name}: {colour};" in picture._css for name, colour in TERMS.items())  # no page gives them there
     assert {"data": picture.data, "state": picture.state, "module": picture._esm} == parts_of(explorer)
     assert picture.html in explorer.html
 

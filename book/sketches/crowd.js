@@ -39,7 +39,7 @@ const to = ([x, y]) => [MID[0] + UNIT * x, MID[1] - UNIT * y];
 const inside = ([x, y]) => x > 2 && x < 298 && y > 2 && y < 298;
 export const draw = (data, state) => {
   const { g, fakes, count, step, gone } = compute(data, state), M = fakes.length, K = count.length;
-  const [orange, blue] = ["var(--t-orange, #d55e00)", "var(--t-blue, #0072b2)"], p = (u) => u.toFixed(1);
+  const [orange, blue] = ["var(--t-orange)", "var(--t-blue)"], p = (u) => u.toFixed(1);
   const arrows = data.points.map((y, k) => [to(y), to(g[k])]).map(([[a, b], [c, d]]) => `<path d="M${p(a)} ${p(b)}L${p(c)} ${p(d)}" stroke="${blue}" stroke-width="2"/><circle cx="${p(c)}" cy="${p(d)}" r="4" fill="${blue}"/>`);
   const dots = fakes.map(to).filter(inside).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="2"/>`);
   const bars = count.map((n, k) => {

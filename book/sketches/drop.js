@@ -31,7 +31,6 @@ export const compute = (data, state) => {
 
 const [W, H, UNIT, X0, Y0] = [480, 300, 38, 2, 8], [COLS, ROWS] = [84, 64];
 const to = ([x, y]) => [X0 + UNIT * (x - LEFT), Y0 + UNIT * (-BOTTOM - y)];
-const paint = (term, colour) => `var(--t-${term}, ${colour})`;
 const backgrounds = new Map();
 const background = (data, state) => {
   const key = `${state.noise} ${state.time}`;
@@ -48,8 +47,8 @@ const background = (data, state) => {
     for (const [x, y] of fakes) at[(Math.round((Math.atan2(y, x) * 4) / Math.PI) + 8) % 8]++;
     const dots = fakes.map(to).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
     backgrounds.set(key, {
-      green: `<g fill="${paint("green", "#009e73")}" shape-rendering="crispEdges">${text}</g>`,
-      fakes: `<g class="t-orange" fill="${paint("orange", "#d55e00")}">${dots.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`).join("")}</g>`,
+      green: `<g fill="var(--t-green)" shape-rendering="crispEdges">${text}</g>`,
+      fakes: `<g class="t-orange" fill="var(--t-orange)">${dots.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`).join("")}</g>`,
       told: `${Math.max(...at)} of the ${fakes.length} fakes are nearest to one cloud.`,
     });
   }
@@ -59,7 +58,7 @@ const background = (data, state) => {
 export const draw = (data, state) => {
   const { path, moved } = compute(data, state), places = path.map(to), names = ["x", "G(x)", "G(G(x))"];
   const ring = Array.from({ length: 8 }, (_, k) => to([2 * Math.cos((k * Math.PI) / 4), 2 * Math.sin((k * Math.PI) / 4)]));
-  const blue = paint("blue", "#0072b2");
+  const blue = "var(--t-blue)";
   const [right, bar] = [X0 + 8.4 * UNIT + 18, 104];
   const bars = moved.map((m, k) => {
     const y = 58 + 58 * k, length = Math.min(1, m / 2) * bar;
@@ -74,12 +73,12 @@ export const draw = (data, state) => {
       <rect x="${X0}" y="${Y0}" width="${8.4 * UNIT}" height="${6.4 * UNIT}" fill="none" stroke="currentColor" stroke-width=".8"/>
       ${ring.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${0.2 * UNIT}" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
       <path d="${line}" fill="none" stroke="${blue}" class="t-blue" stroke-width="2.5"/>
-      ${places.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${[5, 4.5, 3][k]}" fill="${k === 1 ? "white" : blue}" stroke="${blue}" stroke-width="2"/>`).join("")}
+      ${places.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${[5, 4.5, 3][k]}" fill="${k === 1 ? "var(--pst-color-background, white)" : blue}" stroke="${blue}" stroke-width="2"/>`).join("")}
       ${back.fakes}
       <text x="${right}" y="24" font-weight="bold">how far G moves</text>${bars.join("")}
       <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
-      <circle cx="${X0 + 76}" cy="${H - 22}" r="2.6" fill="${paint("orange", "#d55e00")}"/><text x="${X0 + 84}" y="${H - 17}">fakes G(z)</text>
-      <rect x="${X0 + 170}" y="${H - 28}" width="13" height="12" fill="${paint("green", "#009e73")}" opacity=".5"/><text x="${X0 + 188}" y="${H - 17}">G moves it little: “real”</text></svg>`,
+      <circle cx="${X0 + 76}" cy="${H - 22}" r="2.6" fill="var(--t-orange)"/><text x="${X0 + 84}" y="${H - 17}">fakes G(z)</text>
+      <rect x="${X0 + 170}" y="${H - 28}" width="13" height="12" fill="var(--t-green)" opacity=".5"/><text x="${X0 + 188}" y="${H - 17}">G moves it little: “real”</text></svg>`,
     see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}. ${back.told}`.replaceAll("-", "−"),
     knobs: { x: places[0] },
   };

@@ -1,16 +1,16 @@
 // Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and two
 // samplers; right the same as a fan: the angle is arctan(s/√v), the radius what a sampler has of the right spread.
-// data: variances; top, the largest s; grids[n], each falling to 0. state: n, lambda (the number of a variance) and levels: whether the grid has equal
-// angles (1), is the given one (0) or that of Karras et al. (2), karras[n].
+// data: variances; top, the largest s; grids[n] and karras[n], levels that fall to 0. state: n, lambda (the number of a
+// variance) and levels: those of grids (0), equal angles (1), those of Karras et al. (2).
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
-const levels = ({ variances, top, grids, karras }, { n, lambda, levels: even }) => {
+const noise = ({ variances, top, grids, karras }, { n, lambda, levels }) => {
+  if (levels !== 1) return (levels ? karras : grids)[n];
   const v = variances[lambda], full = angle(top, v), steps = grids[n].length - 1;
-  if (even === 2) return karras[n];
-  return even ? Array.from({ length: steps + 1 }, (_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0)) : grids[n];
+  return grids[n].map((_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0));
 };
 
 export const compute = (data, state) => {
-  const v = data.variances[state.lambda], s = levels(data, state), slope = (y, s) => (s * y) / (v + s * s);
+  const v = data.variances[state.lambda], s = noise(data, state), slope = (y, s) => (s * y) / (v + s * s);
   const run = (heun) => {
     const y = [Math.sqrt(v + s[0] ** 2)];
     for (let i = 1; i < s.length; i++) {
@@ -26,8 +26,7 @@ export const compute = (data, state) => {
 
 const [W, H, PX, PW, BASE, R] = [480, 268, 30, 206, 228, 188];
 const path = (points, more) => `<path fill="none" d="M${points.map((p) => p.map((u) => u.toFixed(1)).join(" ")).join("L")}" ${more}/>`;
-const COLOURS = { green: "#009e73", orange: "#d55e00", blue: "#0072b2" };
-const paint = (term) => `class="t-${term}" stroke="var(--t-${term}, ${COLOURS[term]})"`;
+const paint = (term) => `class="t-${term}" stroke="var(--t-${term})"`;
 
 export const draw = (data, state) => {
   const { s, euler, heun, kept, above, angles } = compute(data, state), v = data.variances[state.lambda];
@@ -38,7 +37,7 @@ export const draw = (data, state) => {
   const polar = (r, a) => [ox + unit * r * Math.cos(a), oy - unit * r * Math.sin(a)];
   const arc = Array.from({ length: 46 }, (_, k) => polar(1, (k / 45) * angles[0]));
   const rays = angles.map((a) => path([[ox, oy], polar(widest, a)], 'stroke="currentColor" opacity=".25"'));
-  const dots = (points, term, r) => points.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="${r}" fill="var(--t-${term}, ${COLOURS[term]})"/>`).join("");
+  const dots = (points, term, r) => points.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="${r}" fill="var(--t-${term})"/>`).join("");
   const [left, fan] = [euler.map((y, i) => to(s[i], y)), kept.map((r, i) => polar(r, angles[i]))];
   const [left2, fan2] = [heun.map((y, i) => to(s[i], y)), above.map((r, i) => polar(r, angles[i]))];
   const end = (r) => r.at(-1).toFixed(2), n = s.length - 1;

@@ -2,8 +2,8 @@
 // data: bars, logits in hundredths, falling; entmax-1.5 halves them. state: map, and level, in hundredths above LOW.
 const LOW = -40, HIGH = 120;
 const MAPS = {
-  sparsemax: { power: 1, term: "orange", colour: "#d55e00", text: "sparsemax: the logits, areas 1 wide", parts: "areas" },
-  "entmax-1.5": { power: 2, term: "green", colour: "#009e73", text: "entmax-1.5: half the logits, squares", parts: "squares" },
+  sparsemax: { power: 1, term: "orange", text: "sparsemax: the logits, areas 1 wide", parts: "areas" },
+  "entmax-1.5": { power: 2, term: "green", text: "entmax-1.5: half the logits, squares", parts: "squares" },
 };
 const sum = (numbers) => numbers.reduce((all, x) => all + x, 0);
 const above = ({ bars }, map, level) => bars.map((bar) => (Math.max(0, bar / MAPS[map].power - level) / 100) ** MAPS[map].power);
@@ -22,8 +22,8 @@ const digits = (area) => (area === 0 ? "0" : area < 0.005 ? "> 0" : area.toFixed
 
 export const draw = (data, state) => {
   const { areas, total } = compute(data, state), { map } = state;
-  const { term, colour, text, parts } = MAPS[map];
-  const level = LOW + state.level, ink = `var(--t-${term}, ${colour})`, at = height(level);
+  const { term, text, parts } = MAPS[map];
+  const level = LOW + state.level, ink = `var(--t-${term})`, at = height(level);
   const bars = data.bars.map((logit, k) => {
     const bar = logit / MAPS[map].power;
     const up = Math.max(0, bar - level) / 100, wide = U * (map === "sparsemax" ? 1 : up);

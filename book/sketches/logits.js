@@ -38,10 +38,10 @@ export const compute = (data, state) => {
 
 const NAMES = ["A", "B", "C"];
 const MAPS = [
-  ["softmax", "softmax", "blue", "#0072b2", "M-7 0a7 7 0 1 0 14 0a7 7 0 1 0-14 0z"],
-  ["entmax", "entmax-1.5", "green", "#009e73", "M0-8.5L8.5 0L0 8.5L-8.5 0z"],
-  ["sparsemax", "sparsemax", "orange", "#d55e00", "M-7-7h14v14h-14z"],
-  ["taylor", "Taylor", "purple", "#b8608f", "M-8-6.5h16L0 8z"],
+  ["softmax", "softmax", "blue", "M-7 0a7 7 0 1 0 14 0a7 7 0 1 0-14 0z"],
+  ["entmax", "entmax-1.5", "green", "M0-8.5L8.5 0L0 8.5L-8.5 0z"],
+  ["sparsemax", "sparsemax", "orange", "M-7-7h14v14h-14z"],
+  ["taylor", "Taylor", "purple", "M-8-6.5h16L0 8z"],
 ];
 const [W, H, TOP, TABLE] = [480, 352, 20, 256];
 // Two views of the plane: left, top, width, height, the middle of the triangle, pixels for 1.
@@ -63,8 +63,8 @@ const within = ({ x, y, w, h }, start, end) => {
   });
   return end.map((to, i) => start[i] + Math.min(...parts) * (to - start[i]));
 };
-const mark = ([, , term, colour, path], [x, y], size = 1) =>
-  `<path class="t-${term}" transform="translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${size})" d="${path}" fill="none" stroke="var(--t-${term}, ${colour})" stroke-width="${2.4 / size}"/>`;
+const mark = ([, , term, path], [x, y], size = 1) =>
+  `<path class="t-${term}" transform="translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${size})" d="${path}" fill="none" stroke="var(--t-${term})" stroke-width="${2.4 / size}"/>`;
 const digits = (p) => (p === 0 || p === 1 ? String(p) : p < 0.005 ? "> 0" : p > 0.995 ? "&lt; 1" : p.toFixed(2));
 const signed = (x) => x.toFixed(2).replace("-", "−").replace("−0.00", "0.00");
 
@@ -105,10 +105,10 @@ export const draw = (data, state) => {
       <text x="${(at[name][0] + (at[name][0] > view.x + view.w - 24 ? -20 : 12)).toFixed(1)}" y="${(at[name][1] + (at[name][1] < view.y + 14 ? 16 : -6)).toFixed(1)}" font-style="italic">x</text>`;
   };
   const rows = MAPS.map((map, n) => {
-    const y = TABLE + 18 + 22 * n, [key, name, term, colour] = map;
+    const y = TABLE + 18 + 22 * n, [key, name, term] = map;
     const bars = all[key].map((p, i) => {
       const left = 112 + 124 * i, long = 80 * p;
-      return `<rect class="t-${term}" x="${left}" y="${y - 7}" width="${long.toFixed(1)}" height="14" fill="var(--t-${term}, ${colour})"/><text x="${(left + long + 5).toFixed(1)}" y="${y + 5}" ${p ? "" : 'font-weight="bold"'}>${digits(p)}</text>`;
+      return `<rect class="t-${term}" x="${left}" y="${y - 7}" width="${long.toFixed(1)}" height="14" fill="var(--t-${term})"/><text x="${(left + long + 5).toFixed(1)}" y="${y + 5}" ${p ? "" : 'font-weight="bold"'}>${digits(p)}</text>`;
     });
     return `${mark(map, [10, y], 0.85)}<text x="24" y="${y + 5}">${name}</text>${bars.join("")}`;
   });

@@ -15,13 +15,12 @@ export const compute = ({ G }, state) => {
 };
 
 const [W, H, UNIT] = [480, 262, 72], MIDDLES = { A: [92, 130], B: [334, 130] };
-const COLOURS = { blue: "#0072b2", orange: "#d55e00", green: "#009e73", purple: "#b8608f" };
-const paint = (term) => `class="t-${term}" stroke="var(--t-${term}, ${COLOURS[term]})"`;
+const paint = (term) => `class="t-${term}" stroke="var(--t-${term})"`;
 const place = (name, [x, y], unit = UNIT) => [MIDDLES[name][0] + unit * x, MIDDLES[name][1] - unit * y];
 const line = (from, to, more) => `<path d="M${from.map((u) => u.toFixed(1)).join(" ")}L${to.map((u) => u.toFixed(1)).join(" ")}" ${more}/>`;
 
 const arrow = (name, [x, y], term, text) => {
-  const written = ([u, v]) => `<text x="${u.toFixed(1)}" y="${(v + 5).toFixed(1)}" text-anchor="middle" font-style="italic" font-size="17" fill="var(--t-${term}, ${COLOURS[term]})">${text}</text>`;
+  const written = ([u, v]) => `<text x="${u.toFixed(1)}" y="${(v + 5).toFixed(1)}" text-anchor="middle" font-style="italic" font-size="17" fill="var(--t-${term})">${text}</text>`;
   if (!x && !y) return written(place(name, [0.2, -0.24]));
   const tip = place(name, [x, y], 0.97 * UNIT), base = place(name, [0, 0]);
   const barb = (turn) => [x * Math.cos(turn) - y * Math.sin(turn), x * Math.sin(turn) + y * Math.cos(turn)];
@@ -52,7 +51,7 @@ export const draw = (data, state) => {
       <text x="${MIDDLES.A[0]}" y="16" text-anchor="middle">inputs</text><text x="${MIDDLES.B[0]}" y="16" text-anchor="middle">what the first step makes of them</text>
       <circle cx="${MIDDLES.A[0]}" cy="${MIDDLES.A[1]}" r="${UNIT}" fill="none" stroke="currentColor" opacity=".5"/>
       ${cross("A")}${axis("A")}${dots.map((x) => spot("A", x, 'r="2.5"')).join("")}
-      <path d="${outline(data.G)}z" fill="var(--t-green, ${COLOURS.green})" fill-opacity=".12" ${paint("green")} stroke-width="2.5"/>
+      <path d="${outline(data.G)}z" fill="var(--t-green)" fill-opacity=".12" ${paint("green")} stroke-width="2.5"/>
       ${gaps.join("")}
       <path d="${flat ? stroke : `${outline(step)}z`}" fill="none" ${paint("purple")} stroke-width="2.5" stroke-dasharray="7 4"/>
       ${cross("B")}${axis("B")}${dots.map((x) => spot("B", times(x, data.G), 'r="2.5"')).join("")}

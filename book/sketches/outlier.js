@@ -35,12 +35,12 @@ export const draw = (data, state) => {
     const id = `plane-${n}`, edge = to(n, [LOW[0], LOW[1] + SPAN]);
     return `<clipPath id="outlier-${id}"><rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}"/></clipPath>
       <rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}" fill="none" stroke="currentColor" opacity=".3"/>
-      <text x="${edge[0]}" y="15">${NAMES[n]}</text><text x="${edge[0] + SIDE}" y="15" text-anchor="end" class="t-orange" fill="var(--t-orange, #d55e00)">error ${asks ? "?" : errors[n].toFixed(2)}</text>
+      <text x="${edge[0]}" y="15">${NAMES[n]}</text><text x="${edge[0] + SIDE}" y="15" text-anchor="end" class="t-orange" fill="var(--t-orange)">error ${asks ? "?" : errors[n].toFixed(2)}</text>
       <g clip-path="url(#outlier-${id})">
       ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}
-      ${asks ? "" : segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="2"')}
-      ${asks ? "" : columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="1.5"')).join("")}
-      ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] && !asks ? 6 : 3.5}" ${k === kept[n] && !asks ? 'fill="var(--t-blue, #0072b2)"' : ""}/>`).join("")}</g>`;
+      ${asks ? "" : segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue)" stroke-width="2"')}
+      ${asks ? "" : columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange)" stroke-width="1.5"')).join("")}
+      ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] && !asks ? 6 : 3.5}" ${k === kept[n] && !asks ? 'fill="var(--t-blue)"' : ""}/>`).join("")}</g>`;
   };
   const now = Math.min(SPAN, length);
   const most = 1.05 * Math.sqrt(data.cloud.reduce((sum, m) => sum + dot(m, m), 0)); // no rule ever loses more

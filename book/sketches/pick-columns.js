@@ -83,7 +83,7 @@ export const draw = (data, state) => {
   const photo = (at, source) =>
     `<image x="${at}" y="${TOP}" width="${SIDE}" height="${HIGH}" preserveAspectRatio="none" href="${source}" style="image-rendering:pixelated"/>`;
   const lines = (js, at, top, long) => js.map((j) => `M${at + centre(data, j)} ${top}v${long}`).join("");
-  const blue = (width, ...more) => `<path class="t-blue" stroke="var(--t-blue, #0072b2)" stroke-width="${width}" d="${more.join("")}"/>`;
+  const blue = (width, ...more) => `<path class="t-blue" stroke="var(--t-blue)" stroke-width="${width}" d="${more.join("")}"/>`;
   const both = (top, long) => lines(kept, 0, top, long) + lines(kept, RIGHT, top, long);
   const rules = Object.entries(data.orders).map(([name, order], n) => {
     const y = TOP + HIGH + 19 + 18 * n;
@@ -92,7 +92,7 @@ export const draw = (data, state) => {
   const bars = [["you", error], ...others].map(([name, lost], n) => {
     const y = 250 + 25 * n, long = Math.min(310, (310 * lost) / data.scale);
     return `<text x="62" y="${y + 15}" text-anchor="end">${name}</text>
-      <rect class="t-orange" x="70" y="${y + 2}" width="${long}" height="17" fill="var(--t-orange, #d55e00)" opacity="${n ? 0.45 : 1}"/>
+      <rect class="t-orange" x="70" y="${y + 2}" width="${long}" height="17" fill="var(--t-orange)" opacity="${n ? 0.45 : 1}"/>
       <text x="${long + 76}" y="${y + 16}">${percent(lost)}</text>`;
   });
   const say = others.map(([name, lost]) => `${name} ${percent(lost)}`).join(", ");
@@ -101,7 +101,7 @@ export const draw = (data, state) => {
       <text x="0" y="16">the photograph</text><text x="${RIGHT}" y="16">rebuilt from ${r} column${r === 1 ? "" : "s"}</text>
       <g style="touch-action:pan-y">${photo(0, image)}${photo(RIGHT, grey(rebuilt))}<path stroke="transparent" stroke-width="14" d="M0 ${TOP - 6}H${W}"/></g>
       <g pointer-events="none">${blue(4, both(TOP - 12, 12))}<g opacity=".5">${blue(1, both(TOP, HIGH))}</g>
-      <path stroke="var(--t-blue, #0072b2)" stroke-dasharray="4 3" d="M${centre(data, column)} ${TOP}v${HIGH}"/></g>
+      <path stroke="var(--t-blue)" stroke-dasharray="4 3" d="M${centre(data, column)} ${TOP}v${HIGH}"/></g>
       ${rules.join("")}${bars.join("")}</svg>`,
     see: `${r} kept: you lose ${percent(error)}, ${say}.`,
     knobs: { column: [centre(data, column), TOP + HIGH] },

@@ -9,7 +9,7 @@ export const compute = ({ sigma }, state) => {
 };
 
 const [W, H, SIDE, GAP, TOP] = [480, 190, 102, 24, 26];
-const MAPS = [["the full step", "green", "#009e73"], ["A takes", "blue", "#0072b2"], ["B takes", "orange", "#d55e00"], ["missed", "purple", "#b8608f"]];
+const MAPS = [["the full step", "green"], ["A takes", "blue"], ["B takes", "orange"], ["missed", "purple"]];
 const SIGNS = ["−", "−", "="];
 
 export const draw = (data, state) => {
@@ -17,7 +17,7 @@ export const draw = (data, state) => {
   const corner = (map) => map * (SIDE + GAP);
   const parts = [data.sigma, ...["A", "B"].map((name) => data.sigma.map((s, i) => s * takes(state[name], state, i))), left];
   const map = (values, k) => {
-    const [name, term, colour] = MAPS[k], paint = `var(--t-${term}, ${colour})`;
+    const [name, term] = MAPS[k], paint = `var(--t-${term})`;
     const cells = values.map((value, i) => {
       if (!value) return "";
       const [x, y] = [corner(k) + i * cell, TOP + i * cell].map((u) => u.toFixed(1));
@@ -35,7 +35,7 @@ export const draw = (data, state) => {
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Four square maps, dark on the diagonal: the full step, less what A takes, directions ${span(state.A)}, less what B takes, directions ${span(state.B)}, is what is missed, ${percent(missed)}; the least possible is ${percent(least)}.">
       ${parts.map(map).join("")}
-      ${bar(TOP + SIDE + 16, missed, "missed:", 'class="t-purple" fill="var(--t-purple, #b8608f)"')}
+      ${bar(TOP + SIDE + 16, missed, "missed:", 'class="t-purple" fill="var(--t-purple)"')}
       ${bar(TOP + SIDE + 38, least, "least possible:", 'fill="none" stroke="currentColor"')}</svg>`,
     see: best ? `A takes ${span(state.A)}, B takes ${span(state.B)}: nothing of this rank misses less.` : twice ? "A direction that both take is stepped twice as far as it should be, and is missed with the other sign." : `One of the ${2 * (state.r + 1)} strongest directions is left out, so more is missed than need be.`,
     knobs: { A: middle("A", 1), B: middle("B", 2) },

@@ -11,7 +11,6 @@ export const compute = ({ rhos, distances, levels }, { rho, n }) => {
 
 const [W, H, LEFT, RIGHT, TOP, GAP, BASE] = [480, 296, 22, 186, 34, 27, 250];
 const [LOW, HIGH] = [0.5, 4];
-const paint = (term, colour) => `var(--t-${term}, ${colour})`;
 const scale = (rho) => LEFT + ((rho - 0.3) / 0.9) * (RIGHT - LEFT);
 const gauge = (times) => 276 + (Math.log(Math.max(LOW, Math.min(HIGH, times)) / LOW) / Math.log(HIGH / LOW)) * 128;
 
@@ -38,7 +37,7 @@ export const draw = (data, state) => {
   const [bottom, middle] = [y(data.levels - 1) + GAP, (LEFT + RIGHT) / 2];
   const bands = factors.map((factor, i) => {
     const [a, b] = [LEFT + inset(i) + 12, RIGHT - inset(i) - 12];
-    return `<path d="M${a} ${y(i)}H${b}" stroke="${paint("blue", "#0072b2")}" class="t-blue" stroke-width="${(11 * factor).toFixed(2)}" opacity=".75"/>`;
+    return `<path d="M${a} ${y(i)}H${b}" stroke="var(--t-blue)" class="t-blue" stroke-width="${(11 * factor).toFixed(2)}" opacity=".75"/>`;
   });
   const steps = factors.slice(1).map((_, i) => line([LEFT + inset(i), y(i) + size(i) / 2 + 1], [LEFT + inset(i + 1), y(i + 1) - size(i + 1) / 2 - 4]) + line([RIGHT - inset(i + 1), y(i + 1) - size(i + 1) / 2 - 1], [RIGHT - inset(i), y(i) + size(i) / 2 + 4]));
   const last = data.levels - 1;
@@ -48,7 +47,7 @@ export const draw = (data, state) => {
   const rows = ["Fréchet", "energy"].map((name, k) => {
     const at = gauge(relative[k]), top = 219 + 33 * k, better = relative[k] < 0.995, worse = relative[k] > 1.005;
     return `<text x="268" y="${top + 5}" text-anchor="end">${name}</text><path d="M${gauge(LOW)} ${top}H${gauge(HIGH)}" stroke="currentColor" opacity=".4"/>
-      <path d="M${gauge(1)} ${top - 8}v16" stroke="currentColor"/><path d="M${gauge(1)} ${top}H${at}" stroke="${paint(better ? "green" : "orange", better ? "#009e73" : "#d55e00")}" stroke-width="8"/>
+      <path d="M${gauge(1)} ${top - 8}v16" stroke="currentColor"/><path d="M${gauge(1)} ${top}H${at}" stroke="var(--t-${better ? "green" : "orange"})" stroke-width="8"/>
       <circle cx="${at}" cy="${top}" r="5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
   });
   const marks = [[0.5, "½"], [1, "1"], [2, "2"], [4, "4"]].map(([at, text]) => `<text x="${gauge(at)}" y="276" text-anchor="middle" font-size="13">${text}</text>`);

@@ -67,7 +67,7 @@ export const draw = (data, state) => {
   });
   const [cx, cy] = to(end);
   const both = cut && walks[1].length ? `<path d="${line([walks[0].at(-1), walks[1].at(-1)])}" stroke="currentColor" stroke-dasharray="3 4" fill="none"/>` : "";
-  const steps = walks.map((w, k) => `<path d="${line(w)}" fill="none" class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="2" stroke-dasharray="${k ? "7 4" : ""}"/>${w.map((p) => `<circle cx="${to(p)[0]}" cy="${to(p)[1]}" r="2.5" fill="var(--t-orange, #d55e00)"/>`).join("")}`);
+  const steps = walks.map((w, k) => `<path d="${line(w)}" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="2" stroke-dasharray="${k ? "7 4" : ""}"/>${w.map((p) => `<circle cx="${to(p)[0]}" cy="${to(p)[1]}" r="2.5" fill="var(--t-orange)"/>`).join("")}`);
   const rows = kept
     ? [["m", show(kept[0]).replace("1000.00", "1000"), "none"], ["y", `${show(kept[1])}, ${show(kept[2])}`, plain ? `${plain[0].toFixed(1)}, ${plain[1].toFixed(1)}`.replaceAll("-", "−") : "∞"], ["z", show(kept[3]), plain ? plain[2].toFixed(1) : "∞"]]
     : [["m", "−∞", "none"], ["y", "0, 0", "0, 0"], ["z", "0", "0"]];
@@ -79,11 +79,11 @@ export const draw = (data, state) => {
   const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The sums without m have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Six pages in the order ${order.map((j) => j + 1).join(", ")}${cut ? ", in two piles" : ""}, their scores ${scores.map((s) => s / 2).join(", ")}, and a walk in the plane of their values. Page ${page + 1} is chosen. ${said}${tail}">
-      ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue, #0072b2)" class="t-blue"/>
+      ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue)" class="t-blue"/>
       <path d="${line(hull(values))}Z" fill="currentColor" fill-opacity=".06" stroke="currentColor" stroke-opacity=".35"/>
       <path d="M${cx - 7} ${cy - 7}l14 14m0 -14l-14 14" stroke="currentColor" stroke-width="2"/>
       ${both}${steps.join("")}${dots.join("")}
-      ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="3"/>` : ""}
+      ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
       <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 88}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 170}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}

@@ -14,8 +14,11 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from helpers.check import TERMS
+
 HERE = Path(__file__).parent
 STAGE, STYLE = ((HERE / name).read_text("utf-8") for name in ("stage.js", "stage.css"))
+STYLE += f":where(.stage) {{{''.join(f'--t-{name}: {colour};' for name, colour in TERMS.items())}}}\n"
 
 
 class Framed:
