@@ -1,14 +1,17 @@
 """The ledger balances or the build stops: tiny books, built for real."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import nbformat
 import pytest
 
 EXTENSIONS = Path(__file__).parents[1] / "book" / "_ext"
+SCHEMA = EXTENSIONS.parent / "assets/ledger.schema.json"
 CONFIG = f"""
 execute: {{execute_notebooks: cache, raise_on_error: true}}
 only_build_toc_files: true
@@ -47,7 +50,7 @@ def build(tmp_path):
     return build
 
 
-def test_balanced(build):
+def test_balanced(build, tmp_path):
     done, pages = build(CLAIM + LEDGER, f"from helpers import check\n{PASSES}\n{BREAKS}")
     assert done.returncode == 0, done.stdout + done.stderr
     chapter, ledger = pages["one"], pages["index"]
@@ -56,6 +59,11 @@ def test_balanced(build):
     assert 'href="index.html#ledger-a-claim"' in chapter and 'id="ledger-a-claim"' in ledger
     assert 'href="one.html#a-claim"' in ledger and 'id="a-claim"' in chapter
     assert "must exceed 0.5" in ledger and "must exceed 0.5" in chapter
+    data = json.loads((tmp_path / "_build/html/ledger.json").read_text("utf-8"))
+    jsonschema.validate(data, json.loads(SCHEMA.read_text("utf-8")))
+    [claim] = data["claims"]
+    assert (claim["statement"], claim["link"]) == ("T. It holds.", "one.html#a-claim")
+    assert [(check["how"], check["margin"]) for check in claim["checks"]] == [("close", None), ("fails", 2)]
 
     # Only the text changes, so the outputs come from the cache; the ledger must find them there.
     done, pages = build("A word.\n\n" + CLAIM + LEDGER, f"from helpers import check\n{PASSES}\n{BREAKS}")

@@ -453,6 +453,22 @@ def test_paper_is_white(visit, path):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+def test_the_ledger_shows_one_chapter_or_one_kind(visit):
+    page = visit("book/ledger.html")
+    data = json.loads((HTML / "ledger.json").read_text("utf-8"))
+    kinds = [(claim["chapter"], check["kind"]) for claim in data["claims"] for check in claim["checks"]]
+    page.get_by_label("Kind").select_option("broken variant")
+    page.get_by_label("Chapter").select_option(index=1)
+    number = kinds.count((kinds[0][0], "broken variant"))
+    assert page.locator(".ledger-filter output").text_content() == f"{number} comparisons"
+    assert page.locator(".ledger-chapter tr:visible").count() == number + 1
+    last = page.locator("[id^=ledger-]").last
+    assert not last.is_visible()
+    page.evaluate("id => { location.hash = id }", last.get_attribute("id"))
+    last.wait_for()
+    assert page.locator(".ledger-filter output").text_content() == f"{len(kinds)} comparisons"
+
+
 def chapter_weighs_little(page):
     page.wait_for_load_state("networkidle")
     sizes = {url: len(gzip.compress(request.response().body())) for url, request in list(page.bodies.items())}

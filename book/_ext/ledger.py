@@ -2,9 +2,12 @@
 
 A claim is a `prf:` statement of a result; its label is its id. A check is a record that `helpers.check` left in the
 outputs of an executed notebook. The build stops at a claim without a check and at a check without a claim of the same
-chapter. `{ledger}` is the table of the page it stands on, `{ledger} all` that of the book.
+chapter. `{ledger}` is the table of the page it stands on, `{ledger} all` that of the book. Beside that page stands the
+same as data: ledger.json, as assets/ledger.schema.json describes it.
 """
 
+import json
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -14,7 +17,8 @@ from jupyter_cache import get_cache
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from helpers.check import BROKEN, MIME
+from helpers.check import BROKEN, KINDS, MIME
+from helpers.seed import seed
 
 RESULTS = {
     "theorem",
@@ -43,8 +47,10 @@ class Ledger(SphinxDirective):
 
 
 def collect(app, doctree):
-    """Keep the records of the notebook that was just read."""
+    """Keep the statements and the records of the notebook that was just read."""
     path = Path(app.env.doc2path(app.env.docname))
+    for proof in doctree.findall(lambda node: isinstance(node, nodes.Element) and node.get("realtype") in RESULTS):
+        app.env.proof_list[proof["label"]]["statement"] = statement(proof)
     if path.suffix == ".ipynb":
         # Not from jupyter_execute/: what myst-nb writes there has no outputs when they came from its cache.
         cache = get_cache(app.env.mystnb_config.execution_cache_path)
@@ -52,6 +58,16 @@ def collect(app, doctree):
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         outputs = [(cell.id, output.get("data", {})) for cell in code for output in cell.outputs]
         records(app.env)[app.env.docname] = [data[MIME] | {"cell": id} for id, data in outputs if MIME in data]
+
+
+def statement(proof):
+    """The text of a result, with formulas between dollar signs."""
+    proof = proof.deepcopy()
+    for formula in list(proof.findall(lambda node: isinstance(node, (nodes.math, nodes.math_block)))):
+        sign = "$" if isinstance(formula, nodes.math) else "$$"
+        formula.replace_self(nodes.Text(f"{sign}{formula.astext()}{sign}"))
+    title, body = proof.children
+    return " ".join(f"{title.astext().strip('() ')}. {body.astext()}".split())
 
 
 def records(env):
@@ -85,8 +101,19 @@ def resolve(app, doctree, docname):
     """Put a table for each `{ledger}`."""
     env = app.env
     for node in list(doctree.findall(ledger_table)):
-        pages = env.toctree_includes.get(env.config.root_doc, []) if node["whole"] else [docname]
-        node.replace_self([part for page in pages for part in chapter(app, docname, page, node["whole"])])
+        whole = node["whole"]
+        pages = env.toctree_includes.get(env.config.root_doc, []) if whole else [docname]
+        parts = [part for page in pages for part in chapter(app, docname, page, whole)]
+        node.replace_self(([choices(app, pages)] if whole else []) + parts)
+
+
+def choices(app, pages):
+    """What page.js needs to show one chapter or one kind; hidden where no script runs."""
+    titles = [app.env.titles[page].astext() for page in pages if claims(app.env, page)]
+    options = lambda words: "".join(f"<option>{escape(word, quote=False)}</option>" for word in words)
+    lists = (("Chapter", ["all", *titles]), ("Kind", ["all", *KINDS, BROKEN]))
+    selects = " ".join(f"<label>{name} <select>{options(words)}</select></label>" for name, words in lists)
+    return nodes.raw("", f'<p class="ledger-filter" hidden>{selects} <output></output></p>', format="html")
 
 
 def line(app, docname, id, page=None):
@@ -149,13 +176,10 @@ def chapter(app, docname, page, whole):
             rows.append([claim, *map(text, (r["kind"], measured, allowed, times, r["dtype"] or "–"))])
     broken = sum(r["kind"] == BROKEN for r in ran)
     summary = f"{len(stated)} claims; {len(ran) - broken} checks, all passed; {broken} broken variants, all caught."
-    if whole:
-        return [
-            nodes.rubric("", "", link(app, docname, page, "", app.env.titles[page].astext())),
-            text(summary),
-            table(rows),
-        ]
     raw = lambda markup: nodes.raw("", markup, format="html")
+    if whole:
+        title = nodes.rubric("", "", link(app, docname, page, "", app.env.titles[page].astext()))
+        return [raw('<div class="ledger-chapter">'), title, text(summary), table(rows), raw("</div>")]
     return [raw(f'<details class="ledger"><summary>{summary}</summary>'), table(rows), raw("</details>")]
 
 
@@ -176,6 +200,23 @@ def link(app, here, there, anchor, words):
     return nodes.reference("", words, internal=True, refuri=uri)
 
 
+def write(app, error):
+    """The ledger of the whole book as data."""
+    if error or not hasattr(app.env, "ledger_page"):
+        return
+    data = {"seed": seed(), "versions": app.config.versions, "claims": []}
+    for page in app.env.toctree_includes.get(app.env.config.root_doc, []):
+        for id in claims(app.env, page):
+            checks = [r | {"margin": margin(r)} for r in records(app.env)[page] if r["id"] == id]
+            for check in checks:
+                del check["id"]
+            link = app.builder.get_target_uri(page) + f"#{id}"
+            said = app.env.proof_list[id]["statement"]
+            data["claims"].append({"id": id, "chapter": page, "link": link, "statement": said, "checks": checks})
+    text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+    Path(app.outdir, "ledger.json").write_text(text, "utf-8")
+
+
 def purge(app, env, docname):
     records(env).pop(docname, None)
 
@@ -194,4 +235,5 @@ def setup(app):
     app.connect("env-merge-info", merge)
     app.connect("env-updated", verify)
     app.connect("doctree-resolved", resolve)
+    app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

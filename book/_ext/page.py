@@ -18,7 +18,7 @@ from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
 DEMO = ["translator.js", "translate-demo.js"]  # chapter 8 asks for them itself, and for its module
-ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", *DEMO)]
+ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", "ledger.schema.json", *DEMO)]
 ASSETS += [HERE.parents[1] / "src/helpers/stage.css", HERE.parents[1] / "notranslate-math/notranslate-math.js"]
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstration
 

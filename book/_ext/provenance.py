@@ -48,10 +48,10 @@ def record(app, config):
     # A cache that outlives its environment would show results of code that is gone: one cache for each environment.
     config.nb_execution_cache_path = str(Path(app.srcdir, "_build", ".jupyter_cache", config.provenance))
 
-    rows = [("Python", platform.python_version())] + [(name, versions[name]) for name in NAMED]
-    table = "| built with | version |\n| --- | --- |\n" + "\n".join(f"| {name} | {version} |" for name, version in rows)
+    config.versions = {"Python": platform.python_version()} | {name: versions[name] for name in NAMED}
+    rows = "\n".join(f"| {name} | {version} |" for name, version in config.versions.items())
     config.myst_substitutions = {
-        "versions": table,
+        "versions": f"| built with | version |\n| --- | --- |\n{rows}",
         "seed": str(seed()),
         "machine": f"{platform.system()} {platform.machine()}",
     }

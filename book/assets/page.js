@@ -73,6 +73,30 @@
     });
   }
 
+  // The ledger shows one chapter or one kind; a link to a row that is hidden shows all again.
+  const choices = document.querySelector(".ledger-filter");
+  if (choices) {
+    const [chapter, kind] = choices.querySelectorAll("select");
+    const choose = () => {
+      let shown = 0;
+      for (const box of document.querySelectorAll(".ledger-chapter")) {
+        const here = !chapter.selectedIndex || box.querySelector(".rubric").textContent === chapter.value;
+        for (const row of box.querySelectorAll("tbody tr"))
+          shown += !(row.hidden = !here || (kind.selectedIndex && row.cells[1].textContent !== kind.value));
+        box.hidden = !box.querySelector("tbody tr:not([hidden])");
+      }
+      choices.querySelector("output").textContent = `${shown} comparisons`;
+    };
+    choices.hidden = false;
+    choices.addEventListener("change", choose);
+    addEventListener("hashchange", () => {
+      if (!document.getElementById(location.hash.slice(1))?.closest("[hidden]")) return;
+      chapter.selectedIndex = kind.selectedIndex = 0;
+      choose();
+      document.getElementById(location.hash.slice(1)).scrollIntoView();
+    });
+  }
+
   // Paper is white: the light theme prints, whatever the screen shows.
   const root = document.documentElement;
   let theme;
