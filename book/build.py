@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 ROOT = Path(__file__).parents[1]
+NAME = "derive-then-check"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TOLD = re.compile(r"^(?:(?P<file>/.*?\.\w+)(?::(?P<line>\d+))?: )?(?:WARNING|ERROR|SEVERE|CRITICAL): (?P<what>.*)$")
 STOPPED = re.compile(r"^(Extension error|Theme error|Configuration error|Sphinx error|Exception occurred)")
@@ -50,7 +52,19 @@ def main(number=None):
             shutil.rmtree(out / "_build/.doctrees", ignore_errors=True)
     if problems:
         sys.exit("\n".join(["", "The book was not built:", *dict.fromkeys(problems)]))
+    if not number:
+        pack(out / "_build/html")
     print(f"Built: {out / '_build/html'}")
+
+
+def pack(pages):
+    """All pages in one file to download: what is in it opens from a disk, without a network."""
+    archive = pages / f"{NAME}.zip"
+    archive.unlink(missing_ok=True)
+    files = sorted(path for path in pages.rglob("*") if path.is_file())
+    with ZipFile(archive, "w", ZIP_DEFLATED) as whole:
+        for path in files:
+            whole.write(path, Path(NAME, path.relative_to(pages)))
 
 
 def read(lines):

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
+from zipfile import ZipFile
 
 import axe_playwright_python
 import pytest
@@ -589,3 +590,25 @@ def test_the_front_page_shows_the_book(visit):
     assert re.search(r"\d{3} claims, [\d,]+ comparisons, and \d+ variants", page.locator("article").inner_text())
     assert page.locator("p.check-pass").inner_text().startswith("✓")
     assert page.trouble == []
+
+
+def test_the_archive_opens_from_a_disk(browser, tmp_path):
+    """Without a network: nothing is missing, a picture moves, the demonstration runs, search lists results."""
+    with ZipFile(HTML / "derive-then-check.zip") as archive:
+        archive.extractall(tmp_path)
+    context = browser.new_context(offline=True)
+    page, trouble = context.new_page(), []
+    page.on("console", lambda m: m.type in ("error", "warning") and trouble.append(f"{page.url}: {m.text}"))
+    visit = lambda path: page.goto(f"{(tmp_path / 'derive-then-check' / path).as_uri()}?q=recurrence")
+    visit(CHAPTER_8)
+    slider = page.locator("article input[type=range]").first
+    slider.scroll_into_view_if_needed()
+    before = page.locator(".stage .frame").first.inner_html()
+    slider.press("End" if slider.input_value() == "0" else "Home")
+    page.wait_for_function("before => document.querySelector('.stage .frame').innerHTML !== before", arg=before)
+    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("status").filter(has_text="formula garbled, prose translated").wait_for()
+    visit("search.html")
+    page.wait_for_selector("#search-results li a")
+    context.close()
+    assert trouble == []

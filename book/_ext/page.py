@@ -17,9 +17,10 @@ from sphinx.highlighting import PygmentsBridge
 from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
-DEMO = ["translator.js", "translate-demo.js"]  # chapter 8 asks for them itself, and for its module
-ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", "ledger.schema.json", *DEMO)]
-ASSETS += [HERE.parents[1] / "src/helpers/stage.css", HERE.parents[1] / "notranslate-math/notranslate-math.js"]
+MODULE = HERE.parents[1] / "notranslate-math/notranslate-math.js"
+DEMO = [MODULE, *(HERE.parent / "assets" / name for name in ("translator.js", "translate-demo.js"))]  # of chapter 8
+ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", "ledger.schema.json")]
+ASSETS += [HERE.parents[1] / "src/helpers/stage.css", MODULE]
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstration
 
 # An asset named here is kept only on the pages whose body matches.
@@ -52,7 +53,7 @@ def configure(app, config):
     config.html_additional_pages.setdefault("index", "home.html")
     config.html_static_path += map(str, ASSETS)
     # Sphinx would not see that one of these files has changed, and would leave the pages as they were.
-    sources = [Path(__file__), *ASSETS, *sorted((HERE / "templates").rglob("*.html"))]
+    sources = [Path(__file__), *ASSETS, *DEMO, *sorted((HERE / "templates").rglob("*.html"))]
     config.page_digest = sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     # The sidebar has the search button: without this the theme adds a bar with another one.
     config.html_theme_options.setdefault("navbar_persistent", [])
@@ -74,6 +75,19 @@ def copy_mathjax(app):
     for name in MATHJAX:
         target = Path(app.outdir, "_static/mathjax", name)
         copy_asset(source / name, target if (source / name).is_dir() else target.parent)
+
+
+def write_demo(app):
+    """Chapter 8's demonstration and its modules as one plain script: from a disk, browsers load no module."""
+    text = ""
+    for path in DEMO:
+        module = re.sub(r"^import .*\n", "", path.read_text("utf-8"), flags=re.MULTILINE)
+        names = ", ".join(re.findall(r"^export \w+ (\w+)", module, re.MULTILINE))
+        module = re.sub(r"^export ", "", module, flags=re.MULTILINE)
+        text += f"const {{ {names} }} = (() => {{\n{module}\nreturn {{ {names} }};\n}})();\n"
+    target = Path(app.outdir, "_static/translate-demo.js")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(f'"use strict";\n{{\n{text}}}\n', "utf-8")
 
 
 def mend_page(app, pagename, templatename, context, doctree):
@@ -154,6 +168,7 @@ def setup(app):
     app.add_config_value("page_digest", "", "html")
     app.connect("config-inited", configure)
     app.connect("builder-inited", copy_mathjax)
+    app.connect("builder-inited", write_demo)
     # After all others, which add what is mended here.
     app.connect("html-page-context", mend_page, priority=999)
     app.connect("build-finished", trim_static, priority=999)

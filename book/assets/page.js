@@ -126,6 +126,8 @@
     link.addEventListener("click", (event) => event.stopPropagation());
 
   // Excerpts in the results of a search have no formulas and no code, which would be raw, and no tools of the page.
+  // From a disk no page can be asked for them.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   addEventListener("DOMContentLoaded", () => {
     if (typeof Search === "undefined") return;
     const { htmlToText } = Search;

@@ -1,4 +1,5 @@
-// The live demonstration of chapter 8. Nothing outside of its box is touched.
+// The live demonstration of chapter 8. Nothing outside of its box is touched. The build makes one plain script of it and
+// of what it imports.
 
 import { protect } from "./notranslate-math.js";
 import { translate } from "./translator.js";
@@ -8,7 +9,7 @@ const PARAGRAPHS = [
   String.raw`The area under a bell is \(\int_{-\infty}^\infty e^{-x^2}\,dx=\sqrt{\pi}\), and Gauss was not the first to know.`,
   String.raw`A step has one jump: \(f(x)=1 \text{ if } x>0\), else it is zero.`,
 ];
-const MATHJAX = new URL("mathjax/tex-chtml.js", import.meta.url); // the only page of the book with a live engine
+const MATHJAX = new URL("mathjax/tex-chtml.js", document.currentScript.src); // the only page of the book with a live engine
 const VISIT = 200;
 const SLOW = 800;
 const sleep = (time) => new Promise((done) => setTimeout(done, time));
