@@ -22,14 +22,17 @@ def interpolative_decomposition(M, rank=None, method="pivoted", *, tol=None, see
         M: (n, m), a dense array of finite real numbers, n, m ≥ 1; computed in float64.
         rank: how many columns, an integer from 1 to min(n, m), and no more than M has independent columns.
         method: how S is chosen.
-            "pivoted": QR with column pivoting: at each step the column with the largest residual, of equals the first.
-            "sketch": the same on Ω M, where Ω has rank + oversample rows of Gaussian numbers.
-            "sample": the same within rank + oversample columns drawn at random, or more if these are dependent.
-            "greedy": at each step the column that leaves the smallest total residual; needs (m, m) numbers,
-                and is slow where most columns have a double.
-            "strong": from "pivoted", exchange two columns while that more than doubles the volume (strong
-                rank-revealing QR with f = 2); then no |Z| is above 2, unless M[:, S] is singular to rounding.
-            "best": the best of all subsets, of which there may be at most `SUBSETS`.
+
+            - "pivoted": QR with column pivoting: at each step the column with the largest residual, of equals the
+              first.
+            - "sketch": the same on Ω M, where Ω has rank + oversample rows of Gaussian numbers.
+            - "sample": the same within rank + oversample columns drawn at random, or more if these are dependent.
+            - "greedy": at each step the column that leaves the smallest total residual; needs (m, m) numbers, and is
+              slow where most columns have a double.
+            - "strong": from "pivoted", exchange two columns while that more than doubles the volume (strong
+              rank-revealing QR with f = 2); then no entry of Z is above 2 in size, unless M[:, S] is singular to
+              rounding.
+            - "best": the best of all subsets, of which there may be at most `SUBSETS`.
         tol: in place of rank and with "pivoted", a number above 0 and below 1: as many columns as bring the error
             ‖M − M[:, S] Z‖ down to tol ‖M‖ (Frobenius norms), and no more; none if M is zero. Refused if all columns
             that are independent beyond rounding leave more.
