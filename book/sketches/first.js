@@ -8,7 +8,7 @@ const MOST = 40;
 export const compute = (data, { translator, ready, guard }) => {
   const late = translator >= ready;
   const whole = guard || late;
-  return { whole, visits: guard && !late ? [translator, ready] : [translator], text: [foreign(BEFORE), whole ? "√2" : foreign(TEX), foreign(AFTER)] };
+  return { whole, text: [foreign(BEFORE), whole ? "√2" : foreign(TEX), foreign(AFTER)] };
 };
 
 const [W, H, LEFT, RIGHT, AXIS] = [480, 262, 26, 454, 96];

@@ -10,7 +10,6 @@ export const compute = ({ recipes }, { recipe, wants_to_come: wish, observer }) 
   let bits = [false, false, false, false];
   const states = recipes[recipe].parts.map(([step, , end, gap]) => ({ end, gap, bits: (bits = take(step, bits)) }));
   const open = ({ gap }) => gap === "task" || (gap === "micro" && observer === 1);
-  const moments = states.filter(open).map(({ end, bits }) => ({ end, bits, safe: safe(bits) }));
   // In a pause, or before all, it comes when it wants; else when the running script gives way.
   const { parts } = recipes[recipe];
   const next = parts.findIndex(([, , end]) => end > wish);
@@ -19,7 +18,7 @@ export const compute = ({ recipes }, { recipe, wants_to_come: wish, observer }) 
   const after = idle && next === -1 ? states.length - 1 : found;
   const comes = idle ? wish : states[after].end;
   const here = after < 0 ? [false, false, false, false] : states[after].bits;
-  return { comes, after, bits: here.map(Number), whole: Number(safe(here)), unsafe: moments.filter((moment) => !moment.safe).length };
+  return { comes, after, bits: here.map(Number), whole: Number(safe(here)) };
 };
 
 const [W, H, LEFT, RIGHT, TOP] = [480, 262, 14, 466, 92];
