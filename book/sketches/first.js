@@ -15,8 +15,8 @@ const [W, H, LEFT, RIGHT, AXIS] = [480, 262, 26, 454, 96];
 const at = (ms) => LEFT + ((RIGHT - LEFT) * ms) / MOST;
 const flag = (ms, term, top, text) => {
   const end = ms > MOST / 2, x = at(ms);
-  return `<path d="M${x} ${AXIS}V${top}" stroke="var(--t-${term[0]}, ${term[1]})" class="t-${term[0]}" stroke-width="2.5"/>
-    <text x="${x + (end ? -15 : 15)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term[0]}, ${term[1]})">${text}</text>`;
+  return `<path d="M${x} ${AXIS}V${top}" stroke="var(--t-${term})" class="t-${term}" stroke-width="2.5"/>
+    <text x="${x + (end ? -15 : 15)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term})">${text}</text>`;
 };
 const root = (x, y) => `<path d="M${x} ${y - 7}l4 -3 6 12 8 -22h15" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="${x + 19}" y="${y + 2}">2</text>`;
 const WIDE = 9.6; // a letter of the paragraphs
@@ -29,17 +29,17 @@ export const draw = (data, state) => {
   const source = (x, y, tex, more) => words(x, y, tex.slice(0, 1), more) + "\n" + words(x + WIDE, y, tex.slice(1), more);
   const line = (y, [a, formula, b], drawn) => {
     const x = 26 + WIDE * a.length, wide = drawn ? 34 : WIDE * formula.length;
-    const shown = drawn ? root(x, y) : source(x, y, formula, y > AXIS + 100 ? 'class="t-orange" fill="var(--t-orange, #d55e00)"' : "");
+    const shown = drawn ? root(x, y) : source(x, y, formula, y > AXIS + 100 ? 'class="t-orange" fill="var(--t-orange)"' : "");
     return words(26, y, a.trim()) + shown + words(x + wide + WIDE, y, b.trim());
   };
   const who = translator < ready ? `The translator comes ${ready - translator} ms before the formula is ready` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the formula is ready`;
   const why = whole ? (guard && translator < ready ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes its source for words, and ruins it.";
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the formula ready at ${ready} ms${guard ? ", with a guard until then" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
-      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green, #009e73)" class="t-green" fill-opacity=".45"/><text x="${at(0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green, #009e73)">guarded</text>` : ""}
+      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green)" class="t-green" fill-opacity=".45"/><text x="${at(0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green)">guarded</text>` : ""}
       <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
       ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
-      ${flag(translator, ["purple", "#b8608f"], 14, "translator")}${flag(ready, ["blue", "#0072b2"], 50, "formula ready")}
+      ${flag(translator, "purple", 14, "translator")}${flag(ready, "blue", 50, "formula ready")}
       <text x="26" y="${AXIS + 54}" font-size="13" opacity=".8">the page sends${guard ? ", with a guard" : ""}</text>
       ${line(AXIS + 78, [BEFORE, TEX, AFTER])}
       <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets</text>

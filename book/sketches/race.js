@@ -17,7 +17,7 @@ const x = (ms) => LEFT + ms / 2, y = (ms) => BASE - ms / 2;
 export const draw = (data, state) => {
   const { lost } = compute(data, state), [a, b, d] = times(state);
   const end = Math.min(b, d + a), percent = `${(100 * lost).toFixed(1)} %`;
-  const corner = b > d ? `<path class="t-orange" fill="var(--t-orange, #d55e00)" fill-opacity=".75" d="M${x(d)} ${y(d)}L${x(end)} ${y(end)}V${y(b)}H${x(d)}Z"/>` : "";
+  const corner = b > d ? `<path class="t-orange" fill="var(--t-orange)" fill-opacity=".75" d="M${x(d)} ${y(d)}L${x(end)} ${y(end)}V${y(b)}H${x(d)}Z"/>` : "";
   const ticks = [0, 200, 400, 600, 800].map((ms) => `<text x="${x(ms)}" y="${BASE + 24}" text-anchor="middle">${ms}</text>${ms === 0 || ms > 400 ? "" : `<text x="${LEFT - 8}" y="${y(ms) + 5}" text-anchor="end">${ms}</text>`}`);
   const told = lost ? `${percent} of the formulas are lost` : "none is lost";
   return {

@@ -26,13 +26,13 @@ const at = (time) => LEFT + ((RIGHT - LEFT) * time) / MOST;
 const NAMES = ["in the page", "typeset", "marked", "guarded"];
 
 export const draw = (data, state) => {
-  const { comes, bits, whole, after } = compute(data, state), { recipe, wants_to_come: wish, observer } = state;
+  const { comes, bits, whole } = compute(data, state), { recipe, wants_to_come: wish, observer } = state;
   const { name, parts } = data.recipes[recipe];
   let now = [false, false, false, false];
   const states = parts.map(([step]) => (now = take(step, now)));
-  const zones = parts.map(([, , end, gap], k) => {
-    const to = parts[k + 1]?.[1] ?? MOST, good = safe(states[k]);
-    return good ? "" : `<rect x="${at(parts[k][1])}" y="${TOP + 35}" width="${at(k + 1 < parts.length ? parts[k + 1][2] : to) - at(parts[k][1])}" height="9" class="t-orange" fill="var(--t-orange, #d55e00)"/>`;
+  const zones = parts.map(([, from], k) => {
+    const to = parts[k + 1]?.[2] ?? MOST;
+    return safe(states[k]) ? "" : `<rect x="${at(from)}" y="${TOP + 35}" width="${at(to) - at(from)}" height="9" class="t-orange" fill="var(--t-orange)"/>`;
   });
   const boxes = parts.map(([step, from, to]) => {
     const middle = (at(from) + at(to)) / 2, wide = to - from > 14;
@@ -43,17 +43,17 @@ export const draw = (data, state) => {
   const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
   const result = !bits[0] ? "It finds nothing yet; comes again: whole" : whole ? (bits[3] ? "It passes over the guard; comes again: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
   const waits = comes - wish > 0.5 ? "It has to wait until the script gives way. " : "";
-  const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple, #b8608f)"/>`;
+  const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple)"/>`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} and comes at ${Math.round(comes)}. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
-      <text x="${LEFT}" y="18" font-weight="bold">${name}</text><text x="${RIGHT}" y="18" text-anchor="end" font-size="13.5" class="t-purple" fill="var(--t-purple, #b8608f)">translator: ${observer ? "at dotted lines too" : "by a timer"}</text>
+      <text x="${LEFT}" y="18" font-weight="bold">${name}</text><text x="${RIGHT}" y="18" text-anchor="end" font-size="13.5" class="t-purple" fill="var(--t-purple)">translator: ${observer ? "at dotted lines too" : "by a timer"}</text>
       ${boxes.join("")}${ticks.join("")}${zones.join("")}
       <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/>
-      <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple, #b8608f)" stroke-width="2.5" stroke-dasharray="5 3"/>
-      <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple, #b8608f)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}
-      <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple, #b8608f)" stroke-width="2"/>
+      <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple)" stroke-width="2.5" stroke-dasharray="5 3"/>
+      <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}
+      <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple)" stroke-width="2"/>
       <text x="${LEFT}" y="${H - 84}" font-size="13" opacity=".85">what the translator finds</text>${lamps.join("")}
-      <rect x="${LEFT}" y="${H - 42}" width="${RIGHT - LEFT}" height="32" rx="4" fill="none" ${whole ? 'stroke="currentColor"' : 'class="t-orange" stroke="var(--t-orange, #d55e00)" stroke-width="2.5"'}/><text x="${LEFT + 10}" y="${H - 21}">${result}</text></svg>`,
+      <rect x="${LEFT}" y="${H - 42}" width="${RIGHT - LEFT}" height="32" rx="4" fill="none" ${whole ? 'stroke="currentColor"' : 'class="t-orange" stroke="var(--t-orange)" stroke-width="2.5"'}/><text x="${LEFT + 10}" y="${H - 21}">${result}</text></svg>`,
     see: `${waits}${result}.`,
     knobs: { translator: [at(wish), TOP + 58] },
   };
