@@ -62,12 +62,15 @@ def collect(app, doctree):
 
 def statement(proof):
     """The text of a result, with formulas between dollar signs."""
-    proof = proof.deepcopy()
-    for formula in list(proof.findall(lambda node: isinstance(node, (nodes.math, nodes.math_block)))):
-        sign = "$" if isinstance(formula, nodes.math) else "$$"
-        formula.replace_self(nodes.Text(f"{sign}{formula.astext()}{sign}"))
+
+    def words(node):
+        if isinstance(node, (nodes.math, nodes.math_block)):
+            sign = "$" if isinstance(node, nodes.math) else "$$"
+            return f"{sign}{node.astext()}{sign}"
+        return node.child_text_separator.join(map(words, node.children)) if node.children else node.astext()
+
     title, body = proof.children
-    return " ".join(f"{title.astext().strip('() ')}. {body.astext()}".split())
+    return " ".join(f"{words(title).strip('() ')}. {words(body)}".split())
 
 
 def records(env):
