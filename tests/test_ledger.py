@@ -80,10 +80,10 @@ def page_text(page):
 
 
 def test_one_line_for_a_claim(build):
-    """Three comparisons and two broken variants in three cells: one line each, the single ones folded."""
+    """Four comparisons, two of them alike, and two broken variants in three cells: one line each, the rest folded."""
     cells = [
         "from helpers import check\ncheck.close('a-claim', 1.5, 1.0, atol=2)",
-        "check.close('a-claim', 1.0, 1.0, atol=2)\ncheck.below('a-claim', 0.9, 1)",
+        "for x in (1.0, 1.25):\n    check.close('a-claim', x, 1.0, atol=2)\ncheck.below('a-claim', 0.9, 1)",
         "check.fails('a-claim', 9.0, 1.0, atol=1, broken='a sign')\n"
         "check.fails('a-claim', 5.0, 1.0, atol=1, broken='a <2>')",
     ]
@@ -93,12 +93,17 @@ def test_one_line_for_a_claim(build):
     page = pages["one"].partition('class="cell folded')[2]
     outside, inside = page.partition("<details")[::2]
     inside = inside.partition("</details>")[0]
-    assert "✓ a-claim 3 comparisons · worst 0.5, 25% of tolerance" in page_text(outside)
+    assert "✓ a-claim 4 comparisons · worst 0.5, 25% of tolerance" in page_text(outside)
     assert "✗ a-claim goes red: a sign (|Δ| 8 &gt; 1)" in page_text(outside)
     assert "✗ a-claim goes red: a &lt;2&gt; (|Δ| 4 &gt; 1)" in page_text(outside)
     assert outside.count('<p class="check') == 3 and inside.count('<p class="check') == 5
-    assert "How it was checked · 6 lines" in inside and "We allow" in inside and "We allow" not in outside
-    assert "<td><p>4</p></td>" in pages["index"] and "<td><p>8</p></td>" in pages["index"]  # margins
+    assert "|Δ| 0.25 ≤ 2, worst of 2 exact" in page_text(inside)
+    assert "How it was checked · 7 lines" in inside and "We allow" in inside and "We allow" not in outside
+    assert (
+        "<td><p>4</p></td>" in pages["index"]
+        and "|Δ| 0.25, worst of 2" in pages["index"]
+        and "<td><p>8</p></td>" in pages["index"]
+    )  # margins
 
 
 def test_ranks_are_held(build):

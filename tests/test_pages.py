@@ -456,18 +456,19 @@ def test_paper_is_white(visit, path):
 
 def test_the_ledger_shows_one_chapter_or_one_kind(visit):
     page = visit("book/ledger.html")
-    data = json.loads((HTML / "ledger.json").read_text("utf-8"))
-    kinds = [(claim["chapter"], check["kind"]) for claim in data["claims"] for check in claim["checks"]]
+    rows, shown = page.locator(".ledger-chapter tbody tr"), page.locator(".ledger-filter output")
+    everything = rows.count()
     page.get_by_label("Kind").select_option("broken variant")
     page.get_by_label("Chapter").select_option(index=1)
-    number = kinds.count((kinds[0][0], "broken variant"))
-    assert page.locator(".ledger-filter output").text_content() == f"{number} comparisons"
-    assert page.locator(".ledger-chapter tr:visible").count() == number + 1
+    data = json.loads((HTML / "ledger.json").read_text("utf-8"))
+    first = [check for claim in data["claims"] if claim["chapter"] in CHAPTERS[0] for check in claim["checks"]]
+    number = sum(check["kind"] == "broken variant" for check in first)
+    assert shown.text_content() == f"{number} rows" and rows.filter(visible=True).count() == number < everything
     last = page.locator("[id^=ledger-]").last
     assert not last.is_visible()
     page.evaluate("id => { location.hash = id }", last.get_attribute("id"))
     last.wait_for()
-    assert page.locator(".ledger-filter output").text_content() == f"{len(kinds)} comparisons"
+    assert shown.text_content() == f"{everything} rows"
 
 
 def chapter_weighs_little(page):

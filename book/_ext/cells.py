@@ -2,8 +2,9 @@
 
 A code cell with one of the tags of `RANKS` is folded under what it shows; neighbours of one rank share a fold. Of the
 lines that checks leave, the page shows one for each claim, where its first check stands, and a button for each variant
-that was broken there; the single lines stand in the fold, and so does an admonition of class `check`, which is where a
-tolerance is explained. A solution takes in the cells that follow it, up to the next exercise or heading.
+that was broken there; single lines stand in the fold, of those that are alike the worst, and so does an admonition of
+class `check`, which is where a tolerance is explained. A solution takes in the cells that follow it, up to the next
+exercise or heading.
 """
 
 import html
@@ -67,6 +68,7 @@ def fold(app, doctree, docname):
 def together(app, docname, group, seen):
     """Cells of one rank: what they show, the lines of their claims, and the code folded."""
     shown, folded, passed, again, broken, code = [], [], [], {}, {}, 0
+    told = {(r["id"], r["seen"]): times for r, times in ledger.gathered(ledger.records(app.env)[docname])}
     for node in group:
         if isinstance(node, nodes.Admonition):
             folded += [child for child in node.children if not isinstance(child, nodes.title)]
@@ -78,8 +80,9 @@ def together(app, docname, group, seen):
             if not found:
                 shown.append(output)
                 continue
-            folded.append(output)
             how, term, claim, said = found.groups()
+            if times := told.pop((claim, html.unescape(said)), 0):
+                folded.append(counted(output, times))
             if how == "broken":
                 measured, _, variant = html.unescape(said).partition(": ")
                 broken.setdefault((claim, term), []).append((measured, variant))
@@ -103,6 +106,14 @@ def together(app, docname, group, seen):
     details = [nodes.raw("", start, format="html"), *folded, nodes.raw("", "</details>", format="html")] if code else []
     output = [nodes.container("", *shown, classes=["cell_output"])] if shown else []
     return nodes.container("", *output, *lines, *details, classes=["cell", "folded"])
+
+
+def counted(output, times):
+    """The line of a check, which says of how many it is the worst."""
+    for line in output.findall(nodes.raw):
+        end = '</span> <span class="check-kind">'
+        line.children = [nodes.Text(line.astext().replace(end, ledger.worst_of(times) + end))]
+    return output
 
 
 def red(claim, term, variants):

@@ -8,6 +8,7 @@ same as data: ledger.json, as assets/ledger.schema.json describes it.
 
 import json
 from html import escape
+from math import inf
 from pathlib import Path
 
 import nbformat
@@ -136,6 +137,10 @@ def line(app, docname, id, page=None):
     return paragraph
 
 
+def worst_of(times):
+    return f", worst of {times}" if times > 1 else ""
+
+
 def worst(checks):
     """The largest error and its share of the tolerance; where all are bounds, the share of the nearest one."""
     close = [r for r in checks if r["how"] == "close" and r["error"] is not None]
@@ -158,6 +163,15 @@ def margin(r):
     return r["error"] / r["tolerance"] if r["kind"] == BROKEN else r["tolerance"] / r["error"]
 
 
+def gathered(checks):
+    """[(check, how many)]: of the comparisons of a claim in one cell that are alike, the one nearest to its limit."""
+    groups = {}
+    for r in checks:
+        alike = r["how"] if r["how"] in ("close", "below") else (r["how"], r["seen"])
+        groups.setdefault((r["id"], r["cell"], r["kind"], r["dtype"], alike), []).append(r)
+    return [(min(group, key=lambda r: margin(r) or inf), len(group)) for group in groups.values()]
+
+
 def chapter(app, docname, page, whole):
     """The table of one chapter: under its title in the whole book, else folded; nothing where it makes no claim."""
     stated, ran = claims(app.env, page), records(app.env).get(page, [])
@@ -165,7 +179,7 @@ def chapter(app, docname, page, whole):
         return []
     rows = [[text(head) for head in ("Claim", "Kind", "Measured", "Allowed", "Margin", "dtype")]]
     for id in stated:
-        for i, r in enumerate([r for r in ran if r["id"] == id]):
+        for i, (r, times) in enumerate(gathered([r for r in ran if r["id"] == id])):
             claim = nodes.paragraph("", "", link(app, docname, page, id, id))
             if whole and i == 0:
                 claim["ids"].append(f"ledger-{id}")
@@ -175,8 +189,9 @@ def chapter(app, docname, page, whole):
                 if r["kind"] == BROKEN:
                     bound, _, what = allowed.partition(": ")
                     measured, allowed = f"{measured}: {what}", f"must exceed {bound}"
-            times = "–" if (m := margin(r)) is None else f"{m:.3g}"
-            rows.append([claim, *map(text, (r["kind"], measured, allowed, times, r["dtype"] or "–"))])
+            room = "–" if (m := margin(r)) is None else f"{m:.3g}"
+            measured += worst_of(times)
+            rows.append([claim, *map(text, (r["kind"], measured, allowed, room, r["dtype"] or "–"))])
     broken = sum(r["kind"] == BROKEN for r in ran)
     summary = f"{len(stated)} claims; {len(ran) - broken} checks, all passed; {broken} broken variants, all caught."
     raw = lambda markup: nodes.raw("", markup, format="html")

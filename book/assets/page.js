@@ -85,7 +85,7 @@
           shown += !(row.hidden = !here || (kind.selectedIndex && row.cells[1].textContent !== kind.value));
         box.hidden = !box.querySelector("tbody tr:not([hidden])");
       }
-      choices.querySelector("output").textContent = `${shown} comparisons`;
+      choices.querySelector("output").textContent = `${shown} rows`;
     };
     choices.hidden = false;
     choices.addEventListener("change", choose);
