@@ -1,4 +1,4 @@
-# make book · chapter · new · test · module · mutants · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
+# make book · pdf · chapter · new · test · module · mutants · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 SEED ?= 0
@@ -8,11 +8,15 @@ LEAST ?= 0
 SHARD ?=
 BIN := .venv/bin
 
-.PHONY: book chapter new test module mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
+.PHONY: book pdf chapter new test module mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
 
 book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
 	@$(BIN)/python book/build.py
+
+pdf: book
+	@echo "Printing the book into one file; this takes some minutes."
+	@$(BIN)/python book/pdf.py
 
 chapter: .venv/installed browser engines
 	@echo "Running, building and testing chapter $(N) with seed $(SEED)."

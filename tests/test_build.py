@@ -1,10 +1,12 @@
 """The author's path: what a failed build says, and the usual mistakes that Sphinx would pass over."""
 
+import subprocess
 import sys
 
 import nbformat
 import pytest
 from docutils import nodes
+from pypdf import PdfReader
 
 from helpers.browser import ROOT
 
@@ -101,3 +103,25 @@ def test_a_formula_keeps_the_point_after_it():
     formulas.hold(None, paragraph, "")
     assert paragraph.astext() == "a, b=c, d, then"
     assert [part.astext() for part in paragraph if isinstance(part, nodes.inline)] == ["a,", "d,"]
+
+
+def test_the_printed_book_has_numbers_bookmarks_and_links(tmp_path):
+    page = '<title>T</title><section><h1>{0} & more<a class="headerlink" href="#">#</a></h1>{1}</section>'
+    toc = "root: one\nparts: [{caption: Part, chapters: [{file: two}, {file: book/ledger}]}]\n"
+    (tmp_path / "_toc.yml").write_text(toc)
+    html = tmp_path / "_build/html"
+    html.mkdir(parents=True)
+    links = '<p class="download"></p><a href="two.html#far">far</a> <a href="book/ledger.html">no</a>'
+    (html / "one.html").write_text(page.format("One", links))
+    far = "<h2 id='far' style='break-before: page'>Far</h2>"
+    (html / "two.html").write_text(page.format("Two", far))
+    (html / "book").mkdir()
+    (html / "book/ledger.html").write_text(page.format("Ledger", ""))
+    subprocess.run([sys.executable, ROOT / "book/pdf.py", tmp_path], check=True, capture_output=True)
+    made = PdfReader(html / "derive-then-check.pdf")
+    texts = [page.extract_text() for page in made.pages]  # cover, contents, One, Two, Far
+    assert "Two & more" in texts[1] and texts[1].split()[-1] == "4" and texts[4].split() == ["5", "Far"]
+    assert [mark.title for mark in made.outline if not isinstance(mark, list)] == ["One & more", "Two & more"]
+    _, link = [entry.get_object() for entry in made.pages[2]["/Annots"]]
+    assert made.get_page_number(link["/Dest"][0].get_object()) == 4 and "/A" not in link
+    assert "PDF</a> of 5 pages" in (html / "one.html").read_text("utf-8")
