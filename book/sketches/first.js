@@ -1,4 +1,4 @@
-// Chapter 8: a paragraph with a formula arrives at time 0; a translator comes, and the formula gets ready.
+// Chapter 8: a paragraph with a formula arrives at time 0; a translator comes, and the formula gets ready, which is typeset and marked.
 // state: translator, ready, the times of both in ms; guard, whether the paragraph is marked until the formula is ready.
 const LETTERS = { a: "á", c: "ç", e: "ë", i: "ï", n: "ñ", o: "ô", r: "ř", s: "š", t: "ţ", u: "ü", y: "ý", z: "ž" };
 const foreign = (text) => text.replace(/[a-z]{2,}/gi, (word) => word.replace(/[aceinorstuyz]/g, (c) => LETTERS[c]));
@@ -29,20 +29,20 @@ export const draw = (data, state) => {
   const source = (x, y, tex, more) => words(x, y, tex.slice(0, 1), more) + "\n" + words(x + WIDE, y, tex.slice(1), more);
   const line = (y, [a, formula, b], drawn) => {
     const x = 26 + WIDE * a.length, wide = drawn ? 34 : WIDE * formula.length;
-    const shown = drawn ? root(x, y) : source(x, y, formula, y > AXIS + 100 ? 'class="t-orange" fill="var(--t-orange)"' : "");
+    const shown = drawn ? `<rect x="${x - 4}" y="${y - 20}" width="36" height="28" rx="3" fill="none" stroke="var(--t-blue)" class="t-blue" stroke-width="1.6"/>${root(x, y)}` : source(x, y, formula, y > AXIS + 100 ? 'class="t-orange" fill="var(--t-orange)"' : "");
     return words(26, y, a.trim()) + shown + words(x + wide + WIDE, y, b.trim());
   };
-  const who = translator < ready ? `The translator comes ${ready - translator} ms before the formula is ready` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the formula is ready`;
+  const who = translator < ready ? `The translator comes ${ready - translator} ms before the formula is typeset and marked` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the formula is typeset and marked`;
   const why = whole ? (guard && translator < ready ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes its source for words, and ruins it.";
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the formula ready at ${ready} ms${guard ? ", with a guard until then" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the formula typeset and marked at ${ready} ms${guard ? ", with a guard until then" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
       ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green)" class="t-green" fill-opacity=".45"/><text x="${at(0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green)">guarded</text>` : ""}
       <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
       ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
-      ${flag(translator, "purple", 14, "translator")}${flag(ready, "blue", 50, "formula ready")}
+      ${flag(translator, "purple", 14, "translator")}${flag(ready, "blue", 50, "typeset and marked")}
       <text x="26" y="${AXIS + 54}" font-size="13" opacity=".8">the page sends${guard ? ", with a guard" : ""}</text>
       ${line(AXIS + 78, [BEFORE, TEX, AFTER])}
-      <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets</text>
+      <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets${whole ? '<tspan fill="var(--t-blue)" class="t-blue"> (framed: marked)</tspan>' : ""}</text>
       <rect x="14" y="${AXIS + 121}" width="${W - 28}" height="36" rx="4" fill="none" stroke="currentColor" opacity=".5"/>
       ${line(AXIS + 145, text, whole)}</svg>`,
     see: who + why,
@@ -53,5 +53,4 @@ export const draw = (data, state) => {
 export default stage({
   draw,
   drag: (data, state, name, x) => ({ [name]: Math.max(0, Math.min(MOST, Math.round(((x - LEFT) * MOST) / (RIGHT - LEFT)))) }),
-  act: { guard: (data, { guard }) => ({ guard: !guard }) },
 });
