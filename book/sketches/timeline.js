@@ -46,9 +46,9 @@ export const draw = (data, state) => {
   const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple)"/>`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} ms and comes at ${Math.round(comes)} ms. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
-      <text x="${LEFT}" y="18" font-weight="bold">${name}</text><text x="${RIGHT}" y="18" text-anchor="end" font-size="13.5" class="t-purple" fill="var(--t-purple)">translator: ${observer ? "in microtasks too, at dotted lines" : "by a timer"}</text>
+      <text x="${LEFT}" y="18" font-weight="bold">${name}</text><text x="${RIGHT}" y="18" text-anchor="end" font-size="13.5" class="t-purple" fill="var(--t-purple)">translator: ${observer ? "at dotted lines too" : "by a timer"}</text>
       ${boxes.join("")}${ticks.join("")}${zones.join("")}
-      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/><text x="${LEFT}" y="${TOP + 74}" font-size="12" opacity=".8">0</text><text x="${RIGHT}" y="${TOP + 74}" text-anchor="end" font-size="12" opacity=".8">100 ms</text>
+      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/><text x="${RIGHT}" y="${TOP + 74}" text-anchor="end" font-size="12" opacity=".8">100 ms</text>
       <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple)" stroke-width="2.5" stroke-dasharray="5 3"/>
       <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}
       <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple)" stroke-width="2"/>
