@@ -1,7 +1,7 @@
-// Chapter 3: three logits that add up to 1, a point x of the plane in which the triangle of probabilities lies, and
-// where four maps take it. state: direction of x from the middle, in degrees, 0 towards the first corner, and its
-// distance from there, in units of STEP.
-const STEP = 0.02, MOST = 8, CORNER = Math.sqrt(2 / 3); // the distance of a corner from the middle
+// Chapter 3: three logits, and where four maps take them. Without a shift they add up to 1: a point x of the plane in
+// which the triangle of probabilities lies. state: direction of x from the middle, in degrees, 0 towards the first
+// corner; its distance from there, in units of STEP; and what is added to all three, in halves, from LOWEST.
+const STEP = 0.02, LOWEST = -4, MOST = 8, CORNER = Math.sqrt(2 / 3); // the distance of a corner from the middle
 const sum = (numbers) => numbers.reduce((all, x) => all + x, 0);
 const normed = (numbers) => numbers.map((x) => x / sum(numbers));
 const logits = ({ direction, distance }) =>
@@ -26,7 +26,7 @@ const entmax = (x) => {
 };
 
 export const compute = (data, state) => {
-  const x = logits(state), top = Math.max(...x);
+  const x = logits(state).map((a) => a + LOWEST + state.shift / 2), top = Math.max(...x);
   return {
     x,
     softmax: normed(x.map((a) => Math.exp(a - top))),
@@ -89,7 +89,11 @@ export const draw = (data, state) => {
   const panel = ([name, view]) => {
     const corner = (i) => to(view, [0, 1, 2].map((j) => Number(i === j)));
     const nearest = to(view, sparsemax);
-    at[name] = within(view, nearest, to(view, x));
+    const end = to(view, x), [left, up] = end.map((u, i) => u - nearest[i]);
+    at[name] = within(view, nearest, end);
+    const beyond = Math.hypot(end[0] - at[name][0], end[1] - at[name][1]) > 1; // x itself lies out of the view
+    const turn = `translate(${at[name].map((u) => u.toFixed(1)).join(" ")}) rotate(${((Math.atan2(up, left) * 180) / Math.PI).toFixed(1)})`;
+    const head = beyond ? `<path transform="${turn}" d="M20 0L8 -6v12z" fill="currentColor"/>` : "";
     const range = `<circle cx="${view.mid[0]}" cy="${view.mid[1]}" r="${view.unit * MOST}" fill="none" stroke="currentColor" opacity=".3"/>`;
     const marks = name === "near" ? MAPS.map((map) => mark(map, to(view, all[map[0]]))).join("") : range;
     const label = (i) => {
@@ -101,8 +105,8 @@ export const draw = (data, state) => {
       <rect x="${view.x}" y="${view.y}" width="${view.w}" height="${view.h}" fill="none" stroke="currentColor" opacity=".3"/>
       <g clip-path="url(#logits-${name})"><path d="M${[0, 1, 2].map((i) => corner(i).map((u) => u.toFixed(1)).join(" ")).join("L")}z" fill="currentColor" fill-opacity=".1" stroke="currentColor"/>
       ${[0, 1, 2].map(label).join("")}
-      <path d="M${nearest.join(" ")}L${to(view, x).join(" ")}" stroke="currentColor" stroke-width="1.5"/>${marks}</g>
-      <text x="${(at[name][0] + (at[name][0] > view.x + view.w - 24 ? -20 : 12)).toFixed(1)}" y="${(at[name][1] + (at[name][1] < view.y + 14 ? 16 : -6)).toFixed(1)}" font-style="italic">x</text>`;
+      <path d="M${nearest.join(" ")}L${end.join(" ")}" stroke="currentColor" stroke-width="1.5"/>${marks}</g>${head}
+      <text x="${(at[name][0] + (at[name][0] > view.x + view.w - 44 ? (beyond ? -44 : -20) : 12)).toFixed(1)}" y="${(at[name][1] + (at[name][1] < view.y + 14 ? 16 : -6)).toFixed(1)}"${beyond ? ">to " : ">"}<tspan font-style="italic">x</tspan></text>`;
   };
   const rows = MAPS.map((map, n) => {
     const y = TABLE + 18 + 22 * n, [key, name, term] = map;
@@ -115,7 +119,7 @@ export const draw = (data, state) => {
   const told = MAPS.map(([key, name]) => `${name} (${all[key].map(digits).join(", ")})`).join(", ");
   const panels = Object.entries(VIEWS).map(panel).join("");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="The plane of logits that add up to 1, near the triangle of probabilities and from afar, with the point x = (${x.map(signed).join(", ")}), a line from it to the nearest point of the triangle, and the marks of four maps: ${told}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="The plane of three logits, seen along their common shift, near the triangle of probabilities and from afar, with the point x = (${x.map(signed).join(", ")}), a line from it to the nearest point of the triangle, and the marks of four maps: ${told}.">
       <text x="0" y="13">near the triangle</text><text x="${VIEWS.far.x}" y="13">from afar</text>${panels}
       ${x.map((a, i) => `<text x="${VIEWS.far.x + 63 * i}" y="${TOP + 196}" fill-opacity=".8">logit ${NAMES[i]}</text><text x="${VIEWS.far.x + 63 * i}" y="${TOP + 214}">${signed(a)}</text>`).join("")}
       ${NAMES.map((name, i) => `<path stroke="currentColor" opacity=".4" d="M${112 + 124 * i} ${TABLE + 6}v84"/><text x="${112 + 124 * i}" y="${TABLE + 1}" font-size="12">share of ${name}</text>`).join("")}
