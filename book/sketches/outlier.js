@@ -14,18 +14,29 @@ const choose = (columns) => {
   return { kept, errors: kept.map((k) => Math.sqrt(Math.max(0, total - gains[k]))) };
 };
 
+// The length at which CPQR turns to an outlier in the direction u, and that at which greedy does: where it pays.
+const turns = (cloud, u) => {
+  const squares = cloud.map((c) => dot(c, c)), total = squares.reduce((sum, x) => sum + x, 0);
+  const across = total - cloud.reduce((sum, c) => sum + dot(u, c) ** 2, 0);
+  const pays = cloud.map((c, j) => {
+    const left = total - cloud.reduce((sum, m) => sum + dot(c, m) ** 2, 0) / squares[j];
+    return (across - left) / (1 - dot(u, c) ** 2 / squares[j]);
+  });
+  return [Math.sqrt(Math.max(...squares)), Math.sqrt(Math.max(0, ...pays))];
+};
+
 export const compute = ({ cloud }, state) => {
   const outlier = place(state), length = Math.hypot(...outlier);
   const along = (t) => (length ? outlier.map((x) => (x * t) / length) : [0, t]);
   const curves = LENGTHS.map((t) => choose([...cloud, along(t)]));
-  return { ...choose([...cloud, outlier]), length, curves };
+  return { ...choose([...cloud, outlier]), length, curves, turns: turns(cloud, along(1)) };
 };
 
 const [W, H, SIDE, TOP, LEFT] = [480, 418, 228, 24, 36];
 const NAMES = ["CPQR: the longest", "greedy: the total"], DASHES = ["", "7 4"];
 
 export const draw = (data, state) => {
-  const { kept, errors, length, curves } = compute(data, state);
+  const { kept, errors, length, curves, turns } = compute(data, state);
   const columns = [...data.cloud, place(state)], asks = state.asked?.x === state.x && state.asked?.y === state.y;
   const to = (n, [x, y]) => [n * (W - SIDE) + ((x - LOW[0]) / SPAN) * SIDE, TOP + SIDE - ((y - LOW[1]) / SPAN) * SIDE];
   const segment = (n, a, b, more) => `<path d="M${to(n, a).join(" ")}L${to(n, b).join(" ")}" ${more}/>`;
@@ -57,6 +68,11 @@ export const draw = (data, state) => {
   };
   const ticks = [0, 5, 10].map((t) => `<text x="${at(t, 0).split(" ")[0]}" y="${base + 17}" text-anchor="middle">${t}</text>`);
   const key = NAMES.map((name, n) => `<path stroke="currentColor" stroke-width="2" stroke-dasharray="${DASHES[n]}" d="M${150 + 112 * n} ${base - high - 12}h28"/><text x="${184 + 112 * n}" y="${base - high - 7}">${name.split(":")[0]}</text>`);
+  const marks = turns.map((t, n) => {
+    if (asks || !(t <= SPAN)) return "";
+    const [x, y] = at(t, 0).split(" ").map(Number);
+    return `<path fill="currentColor" stroke="currentColor" ${n ? 'fill-opacity="0"' : ""} d="M${x} ${y - 1}l-5 -9h10z"/>`;
+  });
   const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors against the outlier's length.`}">
@@ -65,9 +81,9 @@ export const draw = (data, state) => {
       ${[2, 4, 6, 8, 10].filter((e) => e < most).map((e) => `<text x="${LEFT - 4}" y="${base - (e / most) * high + 4}" text-anchor="end" font-size="13">${e}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
       <text x="${LEFT}" y="${base - high - 8}">error</text>
-      ${asks ? "" : curve(0) + curve(1)}
+      ${asks ? "" : curve(0) + curve(1)}${marks.join("")}
       <path stroke="currentColor" opacity=".4" d="M${at(now, 0)}V${base - high}"/>${key.join("")}</svg>`,
-    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "greedy"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}.`,
+    see: asks ? "Which one would you keep? Pull the outlier, or press a button, and see what the rules do." : `The outlier has length ${length.toFixed(1)}. ${["CPQR", "greedy"].map((name, n) => `${name} keeps ${which(kept[n])} and loses ${errors[n].toFixed(2)}`).join("; ")}. In this direction they turn to the outlier at ${turns.map((t) => (t <= SPAN ? t.toFixed(1) : `over ${SPAN}`)).join(" and ")}.`,
     knobs: { left: to(0, place(state)), right: to(1, place(state)) },
   };
 };
