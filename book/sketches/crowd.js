@@ -8,7 +8,7 @@ export const compute = ({ points, errors, offsets, crowds, times, rate }, { crow
   const owner = crowds[crowd].flatMap((n, k) => Array(n).fill(k));
   const fakes = offsets.map((o, j) => points[owner[j]].map((u, i) => u + o[i]));
   const count = Array(K), sum = [Array(K), Array(K)];
-  let step = 0, gone = false;
+  let step = 0, gone = false, left = w_t; // the weight that the bound leaves
   for (; ; step++) {
     let R = 0, T = 0;
     count.fill(0), sum[0].fill(0), sum[1].fill(0);
@@ -24,21 +24,21 @@ export const compute = ({ points, errors, offsets, crowds, times, rate }, { crow
       T += ((g[k][0] - a) ** 2 + (g[k][1] - b) ** 2) / M;
     }
     gone = g.some((v, k) => Math.hypot(v[0] - points[k][0], v[1] - points[k][1]) > GONE);
-    if (step >= times[time] || gone) break;
     for (let k = 0; k < K; k++) R += ((g[k][0] - points[k][0]) ** 2 + (g[k][1] - points[k][1]) ** 2) / K;
-    const now = bound ? w_t / Math.cosh(Math.min(300, T / (1.5 * R))) ** 2 : w_t;
+    if (bound) left = w_t / Math.cosh(Math.min(300, T / (1.5 * R))) ** 2;
+    if (step >= times[time] || gone) break;
     for (let j = 0; j < M; j++) for (let i = 0; i < 2; i++) fakes[j][i] -= ((2 * rate) / M) * (fakes[j][i] - g[owner[j]][i]);
     for (let k = 0; k < K; k++)
-      for (let i = 0; i < 2; i++) g[k][i] -= 2 * rate * ((g[k][i] - points[k][i]) / K - (now * (count[k] * g[k][i] - sum[i][k])) / M);
+      for (let i = 0; i < 2; i++) g[k][i] -= 2 * rate * ((g[k][i] - points[k][i]) / K - (left * (count[k] * g[k][i] - sum[i][k])) / M);
   }
-  return { g, fakes, count, step, gone };
+  return { g, fakes, count, step, gone, left };
 };
 
 const [W, H, UNIT] = [480, 300, 50], MID = [150, 150];
 const to = ([x, y]) => [MID[0] + UNIT * x, MID[1] - UNIT * y];
 const inside = ([x, y]) => x > 2 && x < 298 && y > 2 && y < 298;
 export const draw = (data, state) => {
-  const { g, fakes, count, step, gone } = compute(data, state), M = fakes.length, K = count.length;
+  const { g, fakes, count, step, gone, left } = compute(data, state), M = fakes.length, K = count.length;
   const [orange, blue] = ["var(--t-orange)", "var(--t-blue)"], p = (u) => u.toFixed(1);
   const arrows = data.points.map((y, k) => [to(y), to(g[k])]).map(([[a, b], [c, d]]) => `<path d="M${p(a)} ${p(b)}L${p(c)} ${p(d)}" stroke="${blue}" stroke-width="2"/><circle cx="${p(c)}" cy="${p(d)}" r="4" fill="${blue}"/>`);
   const dots = fakes.map(to).filter(inside).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="2"/>`);
@@ -48,19 +48,20 @@ export const draw = (data, state) => {
   });
   const named = data.points.map(([x, y], k) => `<text x="${p(to([1.28 * x, 0])[0])}" y="${p(to([0, 1.28 * y])[1] + 4)}" text-anchor="middle" font-size="12">${k + 1}</text>`);
   const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.w / W20;
-  const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + q/m with m = M q
+  const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + 1/M
   const cap = w_t && !state.bound && most_p < 1.05 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(225 - 170 * most_p)}" text-anchor="end" font-size="12" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
-  const weight = `${w_t.toFixed(2)}${state.bound ? ", bounded" : ""}`;
+  const weight = w_t.toFixed(2) + (state.bound ? ", bounded" : ""), kept = left < 0.005 ? "0" : left.toFixed(2);
+  const rule = state.bound ? `, the bound leaves ${kept} of it` : w_t && most_p < 1 ? `, unstable above a share of ${most_p.toFixed(2)}` : ", stable at any share";
   const end = gone ? `the table has exploded after ${step} steps` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${weight}; ${end}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${weight}${state.bound ? `, of which ${kept} is left` : ""}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
       <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g>
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}${named.join("")}
-      <text x="318" y="259" font-size="12">line: share of the data</text><text x="318" y="278">wₜ = ${weight}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
-    see: `wₜ = ${weight}: ${end}.`,
+      <text x="318" y="259" font-size="12">line: share of the data</text><text x="318" y="278">wₜ = ${w_t.toFixed(2)}${state.bound ? `, left: ${kept}` : ""}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
+    see: `wₜ = ${w_t.toFixed(2)}${rule}: ${end}.`,
     knobs: {},
   };
 };

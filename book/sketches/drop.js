@@ -45,10 +45,12 @@ const background = (data, state) => {
       }
     const fakes = data.noise[state.noise].map(G), at = Array(8).fill(0);
     for (const [x, y] of fakes) at[(Math.round((Math.atan2(y, x) * 4) / Math.PI) + 8) % 8]++;
-    const dots = fakes.map(to).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
+    const within = (points) => points.map(to).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
+    const circles = (points, r) => within(points).map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${r}"/>`).join("");
     backgrounds.set(key, {
       green: `<g fill="var(--t-green)" shape-rendering="crispEdges">${text}</g>`,
-      fakes: `<g class="t-orange" fill="var(--t-orange)">${dots.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`).join("")}</g>`,
+      fakes: `<g class="t-orange" fill="var(--t-orange)">${circles(fakes, 2.2)}</g>`,
+      noise: `<g fill="none" stroke="currentColor" stroke-width=".8" opacity=".6">${circles(data.noise[state.noise], 2)}</g>`,
       told: `${Math.max(...at)} of the ${fakes.length} fakes are nearest to one cloud.`,
     });
   }
@@ -65,11 +67,11 @@ export const draw = (data, state) => {
     return `<text x="${right}" y="${y}"><tspan font-style="italic">${names[k]}</tspan></text><rect x="${right}" y="${y + 7}" width="${bar}" height="14" fill="none" stroke="currentColor" stroke-width=".8"/><rect x="${right}" y="${y + 7}" width="${length.toFixed(1)}" height="14" fill="${blue}"/><text x="${right}" y="${y + 36}" font-size="12">moves by ${m.toFixed(2)}</text>`;
   });
   const line = places.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
-  const steps = data.times[state.time], noise = state.noise ? "noise at (3, 0)" : "noise at the centre";
+  const steps = data.times[state.time], noise = state.noise ? "noise around (3, 0)" : "noise around (0, 0)";
   const told = moved.map((m) => m.toFixed(2)), back = background(data, state);
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A plane with the eight Gaussians of the data, points that the network leaves alone in green, and its fakes in orange. After ${steps} steps with ${noise}, the point at ${path[0].map((u) => u.toFixed(1)).join(", ")} goes to ${path[1].map((u) => u.toFixed(1)).join(", ")} and then to ${path[2].map((u) => u.toFixed(1)).join(", ")}.">
-      ${back.green}
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A plane with the eight Gaussians of the data, points that the network leaves alone in green, its noise as small rings, and its fakes in orange. After ${steps} steps with ${noise}, the point at ${path[0].map((u) => u.toFixed(1)).join(", ")} goes to ${path[1].map((u) => u.toFixed(1)).join(", ")} and then to ${path[2].map((u) => u.toFixed(1)).join(", ")}.">
+      ${back.green}${back.noise}
       <rect x="${X0}" y="${Y0}" width="${8.4 * UNIT}" height="${6.4 * UNIT}" fill="none" stroke="currentColor" stroke-width=".8"/>
       ${ring.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${0.2 * UNIT}" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
       <path d="${line}" fill="none" stroke="${blue}" class="t-blue" stroke-width="2.5"/>
@@ -77,8 +79,8 @@ export const draw = (data, state) => {
       ${back.fakes}
       <text x="${right}" y="24" font-weight="bold">how far G moves</text>${bars.join("")}
       <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
-      <circle cx="${X0 + 76}" cy="${H - 22}" r="2.6" fill="var(--t-orange)"/><text x="${X0 + 84}" y="${H - 17}">fakes G(z)</text>
-      <rect x="${X0 + 170}" y="${H - 28}" width="13" height="12" fill="var(--t-green)" opacity=".5"/><text x="${X0 + 188}" y="${H - 17}">G moves it little: “real”</text></svg>`,
+      <circle cx="${X0 + 64}" cy="${H - 22}" r="2.4" fill="none" stroke="currentColor"/><text x="${X0 + 72}" y="${H - 17}">noise z</text><circle cx="${X0 + 136}" cy="${H - 22}" r="2.6" fill="var(--t-orange)"/><text x="${X0 + 144}" y="${H - 17}">fakes G(z)</text>
+      <rect x="${X0 + 228}" y="${H - 28}" width="13" height="12" fill="var(--t-green)" opacity=".5"/><text x="${X0 + 246}" y="${H - 17}">G moves it little: “real”</text></svg>`,
     see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}. ${back.told}`.replaceAll("-", "−"),
     knobs: { x: places[0] },
   };
