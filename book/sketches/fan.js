@@ -1,11 +1,11 @@
 // Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and two
 // samplers; right the same as a fan: the angle is arctan(s/√v), the radius what a sampler has of the right spread.
 // data: variances; top, the largest s; grids[n] and karras[n], levels that fall to 0. state: n, lambda (the number of a
-// variance) and levels: those of grids (0), equal angles (1), those of Karras et al. (2).
+// variance) and levels: those of grids (0), equal angles (1), those of Karras et al. (2), equal angles at variance 1 (3).
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
 const noise = ({ variances, top, grids, karras }, { n, lambda, levels }) => {
-  if (levels !== 1) return (levels ? karras : grids)[n];
-  const v = variances[lambda], full = angle(top, v), steps = grids[n].length - 1;
+  if (levels % 2 === 0) return (levels ? karras : grids)[n];
+  const v = levels === 1 ? variances[lambda] : 1, full = angle(top, v), steps = grids[n].length - 1;
   return grids[n].map((_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0));
 };
 

@@ -1,16 +1,19 @@
 // Chapter 7: a U-Net with a valve in each skip, 24 digits that it draws, and how far they are from real ones.
 // data: rhos and steps, what the ranges stand for; digits[n][rho], 24 · 64 grey values as hexadecimal digits;
 // distances[n][rho], the two distances; levels, the skips' number. state: rho and n, numbers of an entry.
+// Distances are drawn over those of the most steps with open valves.
 export const compute = ({ rhos, distances, levels }, { rho, n }) => {
-  const plain = distances[n][rhos.indexOf(1)];
+  const open = rhos.indexOf(1), plain = distances[n][open], most = distances.at(-1)[open];
   return {
     factors: Array.from({ length: levels }, (_, i) => 1 + (i / (levels - 1)) * (rhos[rho] - 1)),
     relative: distances[n][rho].map((far, k) => far / plain[k]),
+    far: distances[n][rho].map((far, k) => far / most[k]),
+    untuned: plain.map((far, k) => far / most[k]),
   };
 };
 
 const [W, H, LEFT, RIGHT, TOP, GAP, BASE] = [480, 296, 22, 186, 34, 27, 250];
-const [LOW, HIGH] = [0.5, 4];
+const [LOW, HIGH] = [0.7, 16];
 const scale = (rho) => LEFT + ((rho - 0.3) / 0.9) * (RIGHT - LEFT);
 const gauge = (times) => 276 + (Math.log(Math.max(LOW, Math.min(HIGH, times)) / LOW) / Math.log(HIGH / LOW)) * 128;
 
@@ -30,7 +33,7 @@ const tiles = (text, x, y, unit) => {
 };
 
 export const draw = (data, state) => {
-  const { factors, relative } = compute(data, state), rho = data.rhos[state.rho], n = data.steps[state.n];
+  const { factors, relative, far, untuned } = compute(data, state), rho = data.rhos[state.rho], n = data.steps[state.n];
   const y = (i) => TOP + i * GAP, inset = (i) => (i >> 1) * 16, size = (i) => 15 - 4 * (i >> 1);
   const node = (x, i) => `<rect x="${x - size(i) / 2}" y="${y(i) - size(i) / 2}" width="${size(i)}" height="${size(i)}" fill="none" stroke="currentColor" stroke-width="1.6"/>`;
   const line = (from, to) => `<path d="M${from.join(" ")}L${to.join(" ")}" stroke="currentColor" stroke-width="1.4" marker-end="url(#valves-tip)"/>`;
@@ -42,27 +45,28 @@ export const draw = (data, state) => {
   const steps = factors.slice(1).map((_, i) => line([LEFT + inset(i), y(i) + size(i) / 2 + 1], [LEFT + inset(i + 1), y(i + 1) - size(i + 1) / 2 - 4]) + line([RIGHT - inset(i + 1), y(i + 1) - size(i + 1) / 2 - 1], [RIGHT - inset(i), y(i) + size(i) / 2 + 4]));
   const last = data.levels - 1;
   const under = line([LEFT + inset(last), y(last) + size(last) / 2 + 1], [middle - 9, bottom - 1]) + `<rect x="${middle - 4}" y="${bottom - 4}" width="7" height="7" fill="none" stroke="currentColor" stroke-width="1.6"/>` + line([middle + 5, bottom - 1], [RIGHT - inset(last), y(last) + size(last) / 2 + 4]);
-  const names = ["8×8", "4×4", "2×2"].map((name, k) => `<text x="${middle}" y="${y(2 * k) + 18}" text-anchor="middle" font-size="13">${name}</text>`);
+  const names = ["8×8", "4×4", "2×2"].map((name, k) => `<text x="${middle - 6}" y="${y(2 * k + 1) - 9}" text-anchor="end" font-size="13">${name}</text>`);
+  const opened = factors.map((factor, i) => `<text x="${middle + 4}" y="${y(i) - 9}" class="t-blue" fill="var(--t-blue)" font-size="13">${factor.toFixed(2)}</text>`);
   const ticks = [0.4, 0.6, 0.8, 1, 1.2].map((at) => `<path d="M${scale(at)} ${BASE - 4}v8" stroke="currentColor"/><text x="${scale(at)}" y="${BASE + 24}" text-anchor="middle">${at}</text>`);
   const rows = ["Fréchet", "energy"].map((name, k) => {
-    const at = gauge(relative[k]), top = 219 + 33 * k, better = relative[k] < 0.995, worse = relative[k] > 1.005;
+    const [at, before, top] = [gauge(far[k]), gauge(untuned[k]), 219 + 33 * k], better = relative[k] < 0.995, worse = relative[k] > 1.005;
     return `<text x="268" y="${top + 5}" text-anchor="end">${name}</text><path d="M${gauge(LOW)} ${top}H${gauge(HIGH)}" stroke="currentColor" opacity=".4"/>
-      <path d="M${gauge(1)} ${top - 8}v16" stroke="currentColor"/><path d="M${gauge(1)} ${top}H${at}" stroke="var(--t-${better ? "green" : "orange"})" stroke-width="8"/>
-      <circle cx="${at}" cy="${top}" r="5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
+      <path d="M${before} ${top}H${at}" stroke="var(--t-${better ? "green" : "orange"})" stroke-width="8"/><circle cx="${before}" cy="${top}" r="7" fill="none" stroke="currentColor" stroke-width="1.6"/>
+      <circle cx="${at}" cy="${top}" r="4.5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
   });
-  const marks = [[0.5, "½"], [1, "1"], [2, "2"], [4, "4"]].map(([at, text]) => `<text x="${gauge(at)}" y="276" text-anchor="middle" font-size="13">${text}</text>`);
-  const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance × ${times.toFixed(2)}`).join(", ");
+  const marks = [1, 2, 4, 8, 16].map((at) => `<text x="${gauge(at)}" y="276" text-anchor="middle" font-size="13">${at}</text>`);
+  const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance ${far[k].toFixed(1)} (× ${times.toFixed(2)} of ρ = 1)`).join(", ");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps. Against all skips fully open: ${says}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps. Over that of ${data.steps.at(-1)} steps with open valves: ${says}.">
       <defs><marker id="valves-tip" viewBox="0 0 6 6" refX="4" refY="3" markerWidth="5" markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="currentColor"/></marker></defs>
       <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 12}" y="14" text-anchor="end" font-size="13">its noise</text>
-      ${bands.join("")}${factors.map((_, i) => node(LEFT + inset(i), i) + node(RIGHT - inset(i), i)).join("")}${steps.join("")}${under}${names.join("")}
+      ${bands.join("")}${factors.map((_, i) => node(LEFT + inset(i), i) + node(RIGHT - inset(i), i)).join("")}${steps.join("")}${under}${names.join("")}${opened.join("")}
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
       ${tiles(data.digits[state.n][state.rho], 232, 4, 4.5)}
-      <text x="232" y="176" font-size="13">drawn in ${n} steps</text><text x="232" y="199">Distance from real digits:</text>
-      ${rows.join("")}${marks.join("")}<text x="${gauge(1) + 34}" y="${H - 4}" text-anchor="middle" font-size="13">as a multiple of what ρ = 1 gives</text></svg>`,
-    see: `${n} steps, ρ = ${rho}: ${says}${state.rho === data.rhos.indexOf(1) ? ", by definition" : ""}.`,
+      <text x="232" y="176" font-size="13">drawn in ${n} steps</text><text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ρ = 1</text>
+      ${rows.join("")}${marks.join("")}<text x="${gauge(4) - 6}" y="${H - 4}" text-anchor="middle" font-size="13">over that of ${data.steps.at(-1)} steps, ρ = 1</text></svg>`,
+    see: `${n} steps, ρ = ${rho}, over ${data.steps.at(-1)} steps with open valves: ${says}.`,
     knobs: { rho: [scale(rho), BASE] },
   };
 };
