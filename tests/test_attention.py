@@ -384,6 +384,12 @@ def test_yarn_has_the_frequencies_and_the_scale_of_transformers(mscale, fast):
     )
 
 
+def test_yarns_last_pair_is_slowed_down_where_all_pairs_turn_often():
+    # base 10, size 8: the pair that would turn once has the number 11.3, and the ramp ends at 7, as in transformers
+    theirs = 10 ** -(torch.arange(4).double() / 4) * (1 - torch.arange(4).double() / 7 * (1 - 1 / 40))
+    assert (Yarn(40, fast=4096).frequencies(8, 10.0) / theirs - 1).abs().max() < 1e-12
+
+
 def test_yarn_turns_and_scales_both_forms():
     layer = make(2, MLA, d=12, h=3, d_k=4, d_v=5, d_c=7, d_r=4, d_q=6, yarn=Yarn(8, original=16)).double()
     x = torch.randn(1, 6, 12, dtype=torch.float64)
