@@ -1,6 +1,7 @@
 // Chapter 1: six pages, each with a value in the plane and a score, are read one after the other; y/z walks.
-// data: values, [[x, y], …] in [-1, 1]². state: order, the pages as they are read; read, how many have been; scores, in
-// halves; page, the one whose score the buttons change; cut, whether the pages lie in two piles of three.
+// data: values, [[x, y], …] in [-1, 1]²; queries, scores that each gives. state: order, the pages as they are read; read, how many have been; scores, in
+// halves; page, the one whose score the buttons change; cut, whether the pages lie in two piles of three; query, the number
+// of the one that gives the scores; old, the scores of the query before it, or null.
 const EMPTY = [-Infinity, 0, 0, 0]; // m, y, z
 const join = (a, b) => {
   const m = Math.max(a[0], b[0]);
@@ -11,8 +12,8 @@ const mean = ([, y1, y2, z]) => [y1 / z, y2 / z];
 // The states after each page of a pile.
 const walk = (one, pages) => pages.reduce((all, j) => [...all, join(all.at(-1), one(j))], [EMPTY]).slice(1);
 
-export const compute = ({ values }, { order, read, scores, cut }) => {
-  const one = (j) => [scores[j] / 2, ...values[j], 1];
+export const compute = ({ values }, { order, read, scores, cut, old }) => {
+  const by = (scores) => (j) => [scores[j] / 2, ...values[j], 1], one = by(scores);
   const seen = order.slice(0, read), at = cut ? order.length / 2 : order.length;
   const piles = [seen.slice(0, at), seen.slice(at)].map((pages) => walk(one, pages));
   const state = piles.map((pile) => pile.at(-1) ?? EMPTY).reduce(join);
@@ -25,6 +26,7 @@ export const compute = ({ values }, { order, read, scores, cut }) => {
     state: read ? state : null,
     plain: Number.isFinite(plain[2]) ? plain : null,
     end: mean(walk(one, order).at(-1)),
+    before: old ? mean(walk(by(old), order).at(-1)) : null,
   };
 };
 
@@ -49,7 +51,7 @@ const hull = (points) => {
 
 export const draw = (data, state) => {
   const { values } = data, { order, read, scores, page, cut } = state, n = order.length;
-  const { walks, state: kept, plain, end } = compute(data, state);
+  const { walks, state: kept, plain, end, before } = compute(data, state);
   const here = kept && mean(kept);
   const line = (points) => points.map((p, k) => `${k ? "L" : "M"}${to(p).map((x) => x.toFixed(1)).join(" ")}`).join("");
   const cards = order.map((j, k) => {
@@ -63,9 +65,10 @@ export const draw = (data, state) => {
   });
   const bars = scores.map((s, j) => {
     const x = BARS.x + BARS.step * j, h = height(s);
-    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/><text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 13}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
+    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/><text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 17}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
   });
-  const [cx, cy] = to(end);
+  const [cx, cy] = to(end), past = before && to(before).map((u) => u.toFixed(1));
+  const stale = past ? `<circle cx="${past[0]}" cy="${past[1]}" r="8" fill="none" stroke="currentColor" stroke-width="1.8" stroke-dasharray="3 3"/><text x="${past[0]}" y="${+past[1] + 22}" text-anchor="middle" font-size="13">old</text>` : "";
   const both = cut && walks[1].length ? `<path d="${line([walks[0].at(-1), walks[1].at(-1)])}" stroke="currentColor" stroke-dasharray="3 4" fill="none"/>` : "";
   const steps = walks.map((w, k) => `<path d="${line(w)}" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="2" stroke-dasharray="${k ? "7 4" : ""}"/>${w.map((p) => `<circle cx="${to(p)[0]}" cy="${to(p)[1]}" r="2.5" fill="var(--t-orange)"/>`).join("")}`);
   const rows = kept
@@ -75,14 +78,14 @@ export const draw = (data, state) => {
   rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
   const box = { x: 268, y: 214 };
   const table = rows.map(([name, a, b], k) => `<text x="${box.x + 8}" y="${box.y + 41 + 19 * k}" font-size="13" font-style="italic">${name}</text><text x="${box.x + 88}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${a}</text><text x="${box.x + 170}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${b}</text>`);
-  const said = !read ? "Nothing has been read." : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
+  const said = !read ? (before ? "A new query, new scores: the cross has moved, and the old output (dashed ring) is of no use. Read the pages again." : "Nothing has been read.") : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
   const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The sums without m have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Six pages in the order ${order.map((j) => j + 1).join(", ")}${cut ? ", in two piles" : ""}, their scores ${scores.map((s) => s / 2).join(", ")}, and a walk in the plane of their values. Page ${page + 1} is chosen. ${said}${tail}">
       ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue)" class="t-blue"/>
       <path d="${line(hull(values))}Z" fill="currentColor" fill-opacity=".06" stroke="currentColor" stroke-opacity=".35"/>
       <path d="M${cx - 7} ${cy - 7}l14 14m0 -14l-14 14" stroke="currentColor" stroke-width="2"/>
-      ${both}${steps.join("")}${dots.join("")}
+      ${stale}${both}${steps.join("")}${dots.join("")}
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
@@ -108,6 +111,10 @@ export default stage({
     return set(scores, Number(name.slice(6)), clip((2 * part - 1) * BARS.most));
   },
   act: {
+    query: ({ queries }, { query, scores }) => {
+      const next = (query + 1) % queries.length;
+      return { query: next, scores: queries[next], old: scores, read: 0 };
+    },
     newest: ({ values }) => ({ order: values.map((_, j) => values.length - 1 - j), cut: false }),
     oldest: ({ values }) => ({ order: values.map((_, j) => j), cut: false }),
     shuffle: (data, { order }) => {
