@@ -8,7 +8,7 @@ export const compute = ({ sigma }, state) => {
   return { left, missed: size(left) / size(sigma), least: size(sigma.slice(2 * (state.r + 1))) / size(sigma) };
 };
 
-const [W, H, SIDE, GAP, TOP] = [480, 190, 102, 24, 26];
+const [W, H, SIDE, GAP, TOP, ASIDE] = [480, 190, 102, 24, 26, 15];
 const MAPS = [["the full step", "green"], ["A takes", "blue"], ["B takes", "orange"], ["missed", "purple"]];
 const SIGNS = ["−", "−", "="];
 
@@ -31,14 +31,17 @@ export const draw = (data, state) => {
   const percent = (x) => `${(100 * x).toFixed(0)} %`;
   const bar = (y, share, text, more) => `<rect x="0" y="${y}" width="${(300 * share).toFixed(1)}" height="11" ${more}/><text x="${(300 * share + 7).toFixed(1)}" y="${y + 10.5}">${text} ${percent(share)}</text>`;
   const twice = left.some((x) => x < 0), best = missed < least + 1e-9;
-  const middle = (name, k) => [corner(k) + cell * Math.min(n - 0.5, state[name] + (state.r + 1) / 2), TOP + cell * Math.min(n - 0.5, state[name] + (state.r + 1) / 2)];
+  const beside = (name, k) => { // the blocks, below them on the left, so that they stay in sight
+    const along = cell * Math.min(n - 0.5, state[name] + (state.r + 1) / 2);
+    return [corner(k) + along - ASIDE, TOP + along + ASIDE];
+  };
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Four square maps, dark on the diagonal: the full step, less what A takes, directions ${span(state.A)}, less what B takes, directions ${span(state.B)}, is what is missed, ${percent(missed)}; the least possible is ${percent(least)}.">
       ${parts.map(map).join("")}
       ${bar(TOP + SIDE + 16, missed, "missed:", 'class="t-purple" fill="var(--t-purple)"')}
       ${bar(TOP + SIDE + 38, least, "least possible:", 'fill="none" stroke="currentColor"')}</svg>`,
     see: best ? `A takes ${span(state.A)}, B takes ${span(state.B)}: nothing of this rank misses less.` : twice ? "A direction that both take is stepped twice as far as it should be, and is missed with the other sign." : `One of the ${2 * (state.r + 1)} strongest directions is left out, so more is missed than need be.`,
-    knobs: { A: middle("A", 1), B: middle("B", 2) },
+    knobs: { A: beside("A", 1), B: beside("B", 2) },
   };
 };
 
