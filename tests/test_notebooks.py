@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import SECOND
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -48,9 +49,6 @@ def test_cells_are_named_and_never_printed_by_hand(notebook):
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids) and not [id for id in ids if re.fullmatch("[0-9a-f]{8}", id)]
     assert not [cell.id for cell in code(notebook) if re.search(r"\bprint\(", cell.source)]
-
-
-SECOND = ("01_", "02_", "03_", "04_", "05_", "06_", "07_", "08_")  # chapters of the second edition
 
 
 @pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.name.startswith(SECOND)], indirect=True)

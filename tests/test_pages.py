@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import axe_playwright_python
 import pytest
-from conftest import HTML
+from conftest import HTML, SECOND
 from playwright.sync_api import TimeoutError
 
 from helpers.browser import ROOT
@@ -85,6 +85,11 @@ def test_chapter_works(visit, path):
     links_open_folds(page)
     solutions_are_folded_and_open(page)
     one_switch_opens_all_code(page)
+
+
+def least(page, number):
+    """What is asked of a chapter of the second edition; a new one has to have one."""
+    return number if urlsplit(page.url).path.rpartition("/")[2].startswith(SECOND) else 1
 
 
 def formulas_are_set(page, path):
@@ -378,12 +383,12 @@ def sliders_move_the_picture(page):
                 return frame.innerHTML !== before}""")
             assert swapped
             page.keyboard.press("Home")
-    assert sliders and page.trouble == []
+    assert sliders >= least(page, 2) and page.trouble == []
 
 
 def every_figure_has_number_caption_and_alt_text(page):
     figures = page.query_selector_all("article figure")
-    assert figures
+    assert len(figures) >= least(page, 3)
     for figure in figures:
         words = figure.query_selector("figcaption").text_content().split()  # in a folded solution too
         assert words[0] == "Fig." and re.fullmatch(r"\d+\.\d+", words[1]) and len(words) >= 8, words
@@ -422,7 +427,7 @@ CUT = """() => {
 def one_switch_opens_all_code(page):
     folds = page.locator("details.code")
     opened = lambda: page.locator("details.code[open]").count()
-    assert folds.count() and opened() == 0
+    assert folds.count() >= least(page, 10) and opened() == 0
     assert not page.locator("details.code pre").first.is_visible()
     button = page.get_by_role("button", name="Code", exact=True)
     button.click()
