@@ -49,12 +49,13 @@ def rank(node):
 
 def fold(app, doctree, docname):
     seen = set()
+    told = {(r["id"], r["seen"]): times for r, times in ledger.gathered(ledger.records(app.env).get(docname, []))}
     parents = {id(n.parent): n.parent for n in doctree.findall(nodes.container) if rank(n) is not None}
     for parent in parents.values():
         children, group = [], []
         for child in [*parent.children, None]:
             if group and (child is None or rank(child) != rank(group[0])):
-                children.append(together(app, docname, group, seen))
+                children.append(together(app, docname, group, seen, dict(told)))
                 group = []
             if child is not None:
                 (group if rank(child) else children).append(child)
@@ -65,10 +66,9 @@ def fold(app, doctree, docname):
             child.parent = parent
 
 
-def together(app, docname, group, seen):
+def together(app, docname, group, seen, told):
     """Cells of one rank: what they show, the lines of their claims, and the code folded."""
     shown, folded, passed, again, broken, code = [], [], [], {}, {}, 0
-    told = {(r["id"], r["seen"]): times for r, times in ledger.gathered(ledger.records(app.env)[docname])}
     for node in group:
         if isinstance(node, nodes.Admonition):
             folded += [child for child in node.children if not isinstance(child, nodes.title)]
