@@ -60,8 +60,7 @@ def main(number=None):
 def pack(pages):
     """All pages in one file to download: what is in it opens from a disk, without a network."""
     archive = pages / f"{NAME}.zip"
-    archive.unlink(missing_ok=True)
-    files = sorted(path for path in pages.rglob("*") if path.is_file())
+    files = sorted(path for path in pages.rglob("*") if path.is_file() and path.stem != NAME)  # nor the printed book
     with ZipFile(archive, "w", ZIP_DEFLATED) as whole:
         for path in files:
             whole.write(path, Path(NAME, path.relative_to(pages)))
