@@ -24,7 +24,8 @@ def frechet(m, C, n, D):
     """Fréchet distance, squared, of Gaussians with the means m, n (…, d) and the covariances C, D (…, d, d): (…)."""
     trace = lambda M: M.diagonal(dim1=-2, dim2=-1).sum(-1)
     half = root(D)
-    return (m - n).square().sum(-1) + trace(C) + trace(D) - 2 * trace(root(half @ C @ half))
+    cross = torch.linalg.eigvalsh(half @ C @ half).clamp(min=0).sqrt().sum(-1)
+    return (m - n).square().sum(-1) + trace(C) + trace(D) - 2 * cross
 
 
 def root(C):
