@@ -114,9 +114,12 @@ def resolve(app, doctree, docname):
 def choices(app, pages):
     """What page.js needs to show one chapter or one kind; hidden where no script runs."""
     titles = [app.env.titles[page].astext() for page in pages if claims(app.env, page)]
-    options = lambda words: "".join(f"<option>{escape(word, quote=False)}</option>" for word in words)
-    lists = (("Chapter", ["all", *titles]), ("Kind", ["all", *KINDS, BROKEN]))
-    selects = " ".join(f"<label>{name} <select>{options(words)}</select></label>" for name, words in lists)
+
+    def select(name, words):
+        options = "".join(f"<option>{escape(word, quote=False)}</option>" for word in ("all", *words))
+        return f'<label>{name} <select autocomplete="off">{options}</select></label>'
+
+    selects = f"{select('Chapter', titles)} {select('Kind', (*KINDS, BROKEN))}"
     return nodes.raw("", f'<p class="ledger-filter" hidden>{selects} <output></output></p>', format="html")
 
 

@@ -73,29 +73,21 @@
     });
   }
 
-  // The ledger shows one chapter or one kind; a link to a row that is hidden shows all again.
+  // The ledger shows one chapter or one kind.
   const choices = document.querySelector(".ledger-filter");
-  if (choices) {
-    const [chapter, kind] = choices.querySelectorAll("select");
-    const choose = () => {
-      let shown = 0;
-      for (const box of document.querySelectorAll(".ledger-chapter")) {
-        const here = !chapter.selectedIndex || box.querySelector(".rubric").textContent === chapter.value;
-        for (const row of box.querySelectorAll("tbody tr"))
-          shown += !(row.hidden = !here || (kind.selectedIndex && row.cells[1].textContent !== kind.value));
-        box.hidden = !box.querySelector("tbody tr:not([hidden])");
-      }
-      choices.querySelector("output").textContent = `${shown} rows`;
-    };
-    choices.hidden = false;
-    choices.addEventListener("change", choose);
-    addEventListener("hashchange", () => {
-      if (!document.getElementById(location.hash.slice(1))?.closest("[hidden]")) return;
-      chapter.selectedIndex = kind.selectedIndex = 0;
-      choose();
-      document.getElementById(location.hash.slice(1)).scrollIntoView();
-    });
-  }
+  const [chapter, kind] = choices?.querySelectorAll("select") ?? [];
+  const choose = () => {
+    let shown = 0;
+    for (const box of document.querySelectorAll(".ledger-chapter")) {
+      const here = !chapter.selectedIndex || box.querySelector(".rubric").textContent === chapter.value;
+      for (const row of box.querySelectorAll("tbody tr"))
+        shown += !(row.hidden = !here || (kind.selectedIndex && row.cells[1].textContent !== kind.value));
+      box.hidden = !box.querySelector("tbody tr:not([hidden])");
+    }
+    choices.querySelector("output").textContent = `${shown} rows`;
+  };
+  if (choices) choices.hidden = false;
+  choices?.addEventListener("change", choose);
 
   // Paper is white: the light theme prints, whatever the screen shows.
   const root = document.documentElement;
@@ -103,10 +95,15 @@
   addEventListener("beforeprint", () => ([theme, root.dataset.theme] = [root.dataset.theme, "light"]));
   addEventListener("afterprint", () => (root.dataset.theme = theme));
 
-  // A link to what lies in a fold opens it.
+  // A link to what lies in a fold opens it, and one to a row of the ledger that is not shown shows all.
   const arrive = () => {
     const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     let opened = false;
+    if (choices && place?.closest("[hidden]")) {
+      chapter.selectedIndex = kind.selectedIndex = 0;
+      choose();
+      opened = true;
+    }
     for (let box = place; box; box = box.parentElement) {
       if (box.matches("details:not([open])")) opened = box.open = true;
       if (!box.matches(".toggle-hidden")) continue;
