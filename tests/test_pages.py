@@ -116,20 +116,23 @@ def formulas_are_set(page, path):
     assert missing == []
 
 
-# axe looks at every element and compares the colours of every text: 20 s a chapter. Of formulas, which have the
-# colour of their line, twenty stay whole; of the words of code with one class, one; of a table, ten rows; of the lines
-# of single checks, ten of each kind; of what is drawn, nothing, for it has its text alternative.
+# axe compares the colour of every text with what lies behind it: 20 s a chapter. So of what looks alike, by tags and
+# classes of itself, of what it is in and of what is in it, two stay; of words of code with one class, one; of formulas,
+# which have the colour of their line, six; of what is drawn, nothing, for it has its text alternative.
 REDUCE = """() => {
-    const seen = new Set();
-    [...document.querySelectorAll(".katex")].slice(20).forEach((formula) => formula.remove());
-    for (const kind of ["pass", "broken"])
-        [...document.querySelectorAll(`p.check-${kind}`)].slice(10).forEach((line) => line.remove());
-    document.querySelectorAll("svg[role=img], .knobs").forEach((picture) => picture.replaceChildren());
-    for (const word of document.querySelectorAll(".highlight span")) {
-        if (seen.has(word.className)) word.replaceWith(...word.childNodes);
-        seen.add(word.className);
+    const name = (node) => node.localName + "." + node.className
+    const thin = (kinds, look, most) => {
+        const seen = {}
+        for (const node of document.querySelectorAll(kinds))
+            if (node.isConnected && (seen[look(node)] = (seen[look(node)] ?? 0) + 1) > most)
+                node.matches(".highlight span") ? node.replaceWith(...node.childNodes) : node.remove()
     }
-    document.querySelectorAll("tbody > tr:nth-child(n + 11)").forEach((row) => row.remove())}"""
+    const around = (node) => (node ? name(node) + ">" + around(node.parentElement) : "")
+    const within = (node) => [...new Set([...node.querySelectorAll("*")].map(name))].sort().join(" ")
+    document.querySelectorAll("svg[role=img], .knobs").forEach((picture) => picture.replaceChildren())
+    thin(".katex", () => "", 6)
+    thin(".highlight span", name, 1)
+    thin("p, li, tr, pre, .math, details", (node) => around(node) + within(node), 2)}"""
 
 
 REACHABLE = """() => [...document.querySelectorAll("pre, table, .katex-display")].every(

@@ -123,7 +123,7 @@ def streaming_attention(q, k, v, *, block: int = 64, scale: float = 1.0) -> torc
 def peak(outputs) -> int:
     """Bytes allocated at the peak, by tracemalloc, while the items of `outputs()` are made and dropped.
 
-    The least of two runs after a warm-up: the interpreter's other threads allocate too.
+    The least of three runs after a warm-up: the interpreter's other threads allocate too.
 
     Args:
         outputs: a function without arguments that returns an iterable, a generator as a rule.
@@ -140,7 +140,7 @@ def peak(outputs) -> int:
     gc.collect()
     gc.disable()
     try:
-        for _ in range(3):
+        for _ in range(4):
             tracemalloc.start()
             before = tracemalloc.get_traced_memory()[0]
             for _ in outputs():
