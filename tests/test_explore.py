@@ -52,6 +52,21 @@ def test_page_form():
     assert not re.search(r'(?:src|href)="(?:https?:)?//', html)  # w3.org names in xmlns are not requests
 
 
+def test_frames_find_what_they_draw_with():
+    def hatched(t):
+        with plt.style.context("helpers.book"):
+            fig, ax = plt.subplots()
+            ax.fill_between([0, 1], [0, t], hatch="//", facecolor="none", edgecolor="red")
+            ax.plot([0, 1], [0, t], marker="o", clip_on=True)
+        return fig
+
+    html = explore(hatched, alt="a field up to {t}", t=[1, 2, 3]).html
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])["data"]
+    used = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", "".join(data["frames"])))
+    defined = re.findall(r'<(path|clipPath|pattern) id="([^"]+)"', data["shared"])
+    assert used == {name for _, name in defined} and {kind for kind, _ in defined} == {"path", "clipPath", "pattern"}
+
+
 def test_axes_stay_from_frame_to_frame_and_nothing_is_cut():
     figs = []
 

@@ -226,6 +226,7 @@ def pictures_follow_the_hand(page):
         for button in buttons * 2:
             button.focus()
             page.keyboard.press("Enter")
+            assert button.get_attribute("aria-pressed") in (None, "true")
             seen.add(tuple(state(figure)))
         assert len(seen) > 1 or not buttons
         for reach in figure.query_selector_all(".knobs .reach"):

@@ -83,6 +83,11 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
         const end = button.dataset.step > 0 ? range.max : range.min;
         button.setAttribute("aria-disabled", range.value === end);
       }
+      for (const button of el.querySelectorAll("[data-set]")) {
+        const set = Object.entries(JSON.parse(button.dataset.set));
+        const is = ([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value);
+        button.setAttribute("aria-pressed", set.every(is));
+      }
       if (see.textContent !== shown.see) see.textContent = shown.see;
       knobs = shown.knobs ?? {};
       place();
