@@ -21,7 +21,7 @@ BUDGET = 300_000  # bytes of one explorer after gzip: a chapter's page has 1.2 M
 STOPS = 60  # of one slider: more cannot be told apart by hand
 INK = "#1a1a1b"  # the ink of book.mplstyle, replaced by the page's text colour
 MODULE = (HERE / "frames.js").read_text("utf-8")
-# What a frame defines. Each ends itself or with its own tag; paths stand in clips and patterns too, but have no id there.
+# What a frame defines. Paths stand in clips and patterns too, but have no id there.
 _ITEMS = re.compile(r'<(path|clipPath|pattern) id="([^"]+)"(?:[^>]*/>|.*?</(?:clipPath|pattern)>)', re.DOTALL)
 
 
