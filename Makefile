@@ -1,4 +1,4 @@
-# make book · pdf · chapter · new · test · module · mutants · browsers · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
+# make book · pdf · chapter · new · test · module · mutants · browsers · audit · seeds · bench · checkpoint · serve · lab · fix · lint · clean · pins.  Everything is installed into .venv.
 PYTHON ?= python3
 PORT ?= 8000
 SEED ?= 0
@@ -8,7 +8,7 @@ LEAST ?= 0
 SHARD ?=
 BIN := .venv/bin
 
-.PHONY: book pdf chapter new test module mutants browsers seeds bench checkpoint serve lab fix lint clean pins browser engines
+.PHONY: book pdf chapter new test module mutants browsers audit seeds bench checkpoint serve lab fix lint clean pins browser engines
 
 book: .venv/installed browser engines
 	@echo "Building the book: the notebooks run, their checks with them; a warning stops the build."
@@ -88,6 +88,10 @@ browsers: book
 	  && as=$$([ $$(id -u) = 0 ] || echo sudo -n) && $$as apt-get update -qq && $$as apt-get install -qq -y $$missing > /dev/null; } || true
 	@echo "Testing the built pages in Chromium, Firefox and WebKit; this takes five minutes."
 	@$(BIN)/pytest -n 0 tests/browsers.py
+
+audit: book
+	@echo "Looking at every page with Lighthouse, as a phone and as a desk would; this takes an hour. Let nothing else run meanwhile."
+	@$(BIN)/python tests/audit.py
 
 module: .venv/installed engines
 	@echo "Minifying notranslate-math and packing it: _build/notranslate-math-….tgz"
