@@ -1,6 +1,11 @@
 """The built book, served on the loopback, and a browser to open it with."""
 
 import os
+
+# Before numpy and torch are loaded, here, in the workers and in their kernels: with a thread for each core in each of
+# them they would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import subprocess
 import sys
