@@ -65,7 +65,7 @@ export const draw = (data, state) => {
   });
   const bars = scores.map((s, j) => {
     const x = BARS.x + BARS.step * j, h = height(s);
-    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/><text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 17}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
+    return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/>${s === BIG ? `<path d="M${x - 13} ${BARS.base - h + 24}l26 -8" stroke="var(--pst-color-background, #fff)" stroke-width="5"/>` : ""}<text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 17}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
   });
   const [cx, cy] = to(end), past = before && to(before).map((u) => u.toFixed(1));
   const stale = past ? `<circle cx="${past[0]}" cy="${past[1]}" r="8" fill="none" stroke="currentColor" stroke-width="1.8" stroke-dasharray="3 3"/><text x="${past[0]}" y="${+past[1] + 22}" text-anchor="middle" font-size="13">old</text>` : "";
@@ -90,7 +90,7 @@ export const draw = (data, state) => {
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
       <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 88}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 170}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}
-      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">numbers kept: 4${cut ? " a pile" : ""}, whatever the number of pages</text></svg>`,
+      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: 4 numbers${cut ? " a pile" : ""} and the query, however many pages there are</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
   };
@@ -98,32 +98,33 @@ export const draw = (data, state) => {
 
 const set = (scores, j, s) => ({ scores: scores.map((old, k) => (k === j ? s : old)), page: j });
 const clip = (s) => Math.max(-BARS.most, Math.min(BARS.most, Math.round(s)));
-const shift = ({ scores, page }, by) => set(scores, page, clip(Math.min(scores[page], BARS.most) + by));
+// What is pressed while nothing has been read is shown on all pages.
+const shift = ({ order, read, scores, page }, by) => ({ ...set(scores, page, clip(Math.min(scores[page], BARS.most) + by)), read: read || order.length });
 
 export default stage({
   draw,
-  drag(data, { order, scores, cut }, name, x, y) {
+  drag(data, { order, read, scores, cut }, name, x, y) {
     if (name === "head") {
       const k = order.map((_, i) => CARD(i) + (cut && i >= order.length / 2 ? 22 : 0)).filter((at) => at - 17 < x).length;
       return { read: k };
     }
     const part = (BARS.base - y - 4) / (BARS.base - BARS.top - 6);
-    return set(scores, Number(name.slice(6)), clip((2 * part - 1) * BARS.most));
+    return { ...set(scores, Number(name.slice(6)), clip((2 * part - 1) * BARS.most)), read: read || order.length };
   },
   act: {
     query: ({ queries }, { query, scores }) => {
       const next = (query + 1) % queries.length;
       return { query: next, scores: queries[next], old: scores, read: 0 };
     },
-    newest: ({ values }) => ({ order: values.map((_, j) => values.length - 1 - j), cut: false }),
-    oldest: ({ values }) => ({ order: values.map((_, j) => j), cut: false }),
+    newest: ({ values }) => ({ order: values.map((_, j) => values.length - 1 - j), cut: false, read: values.length }),
+    oldest: ({ values }) => ({ order: values.map((_, j) => j), cut: false, read: values.length }),
     shuffle: (data, { order }) => {
       const left = [...order];
-      return { order: order.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]) };
+      return { order: order.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]), read: order.length };
     },
-    cut: (data, { cut }) => ({ cut: !cut }),
+    cut: (data, { order, cut }) => ({ cut: !cut, read: order.length }),
     higher: (data, state) => shift(state, 1),
     lower: (data, state) => shift(state, -1),
-    thousand: (data, { scores, page }) => set(scores, page, BIG),
+    thousand: (data, { order, scores, page }) => ({ ...set(scores, page, BIG), read: order.length }),
   },
 });
