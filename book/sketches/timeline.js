@@ -3,8 +3,8 @@
 // "micro", callbacks that wait for the script to end, or "task", timers too. state: recipe; wants_to_come, when the
 // translator would like to; observer, 1 if it acts in the callback of its observer, 0 if it needs a timer.
 const MOST = 100;
-const take = (step, [p, t, m, g]) => [p || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
-const safe = ([p, t, m, g]) => !p || g || (t && m);
+const take = (step, [i, t, m, g]) => [i || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
+const safe = ([i, t, m, g]) => !i || g || (t && m);
 
 export const compute = ({ recipes }, { recipe, wants_to_come: wish, observer }) => {
   let bits = [false, false, false, false];

@@ -132,11 +132,11 @@ class Laboratory:
         return dict(zip(args, answers, strict=True))
 
     async def picture(self, engine, width, height):
-        """A sentence as typeset, translated, and translated with a mark, below each other: (3 height, width, 4)."""
+        """A sentence untranslated, translated before and after typesetting, and marked: (4 height, width, 4)."""
         page = self.pages[engine]
         await page.bring_to_front()  # what lies behind is painted late
         await page.evaluate("() => lab.paragraphs()")
-        clip = {"x": 8, "y": 18, "width": width, "height": 3 * height}
+        clip = {"x": 8, "y": 18, "width": width, "height": 4 * height}
         return plt.imread(BytesIO(await page.screenshot(clip=clip)))
 
 
@@ -167,9 +167,9 @@ async def record():
             orders = [(await ask("([steps]) => lab.schedules(steps)", list(order)))[engine] for order in ORDERS]
             garbled = []
             for i, ratio in enumerate(RATIOS):
-                D, T = pauses(ratio, TRIALS, 100 * k + i)
+                D, E = pauses(ratio, TRIALS, 100 * k + i)
                 parts = [slice(at, at + TOGETHER) for at in range(0, TRIALS, TOGETHER)]
-                runs = [(await ask("([D, T]) => lab.contest(D, T)", D[p], T[p]))[engine] for p in parts]
+                runs = [(await ask("([D, E]) => lab.contest(D, E)", D[p], E[p]))[engine] for p in parts]
                 garbled.append(sum(map(sum, runs)))
             late = (await ask(RACE, MANY, 100 * k, "reverse"))[engine]
             found[engine] = {
@@ -202,14 +202,6 @@ def load(path):
         if (len(runs["orders"]), len(runs["garbled"])) != (len(ORDERS), len(RATIOS)):
             raise ValueError(f"{path} does not hold all runs of {engine}; {how}")
     return found
-
-
-def table(head, rows):
-    """A table in markdown: a list of column names, and rows of as many cells."""
-    if any(len(row) != len(head) for row in rows):
-        raise ValueError(f"each row must have {len(head)} cells, as the head has")
-    line = lambda cells: f"| {' | '.join(map(str, cells))} |"
-    return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
 
 
 if __name__ == "__main__":

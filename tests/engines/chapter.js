@@ -106,8 +106,8 @@ async function arrival(recipe, comes) {
   return [ready, ...["whole", "translated"].map((what) => verdicts.filter((verdict) => verdict[what]).length)];
 }
 
-/** n blocks at once, each in a page part of its own: is it garbled, if the visit comes after D[i] ms and the mark after T[i]? */
-async function contest(D, T) {
+/** n blocks at once, each in a page part of its own: is it garbled, if the visit comes after D[i] ms and the mark after E[i]? */
+async function contest(D, E) {
   const box = fresh(...[1, 2, 3, 4].map(lab.make));
   const early = lab.translate(box, never);
   early.visit();
@@ -128,7 +128,7 @@ async function contest(D, T) {
     translator.stop();
     return Number(!lab.verdict(block).whole);
   };
-  return Promise.all(D.map((wait, i) => trial(wait, T[i], i)));
+  return Promise.all(D.map((wait, i) => trial(wait, E[i], i)));
 }
 
 /** Two batches under way: each is released when it is ready, or all that is on the page, as the essay's script does. */
@@ -199,21 +199,23 @@ async function deaf(wrap) {
   return [whole, translated].map(Number);
 }
 
-/** A sentence to look at, thrice, 48 px high: as typeset, translated, protected and translated. */
+/** A sentence to look at, four times, 48 px high: as typeset; translated before that; after it; and after a mark. */
 async function paragraphs() {
-  const blocks = [0, 1, 2].map(() => lab.make(2));
+  const blocks = [0, 1, 2, 3].map(() => lab.make(2));
   for (const block of blocks) {
     block.textContent = String.raw`The steps: \(f(x)=1 \text{ if } \sin x>0\).`;
     Object.assign(block.style, { height: "48px", margin: 0, overflow: "hidden" });
   }
-  fresh(...blocks);
-  await lab.typeset(...blocks);
-  lab.mark(blocks[2]);
-  for (const block of blocks.slice(1)) {
+  const visit = (block) => {
     const translator = pageTranslator(block);
     translator.visit();
     translator.stop();
-  }
+  };
+  fresh(...blocks);
+  visit(blocks[1]);
+  await lab.typeset(...blocks);
+  lab.mark(blocks[3]);
+  blocks.slice(2).forEach(visit);
   await document.fonts.ready;
 }
 

@@ -1,0 +1,74 @@
+// Chapter 8: the five steps of a recipe in an order that a hand chooses, what a visit after each of them does, and what
+// becomes of the block in all 32 schedules. state: order, its number among the 120 in the order of a dictionary in which
+// guard, insert, typeset, mark, release follow each other; page, 1 if the engine must have the block in the page.
+const STEPS = ["guard", "insert", "typeset", "mark", "release"];
+const arrangements = (steps) => (steps.length ? steps.flatMap((step) => arrangements(steps.filter((s) => s !== step)).map((rest) => [step, ...rest])) : [[]]);
+const ORDERS = arrangements(STEPS);
+const take = (step, [i, t, m, g]) => [i || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
+const visit = ([i, t, m, g]) => [i && !g, i && !g && !(t && m)];
+
+// [whole, translated] of the schedule whose bit k is a visit after step k; a last one, when all is quiet, comes anyway.
+const outcome = (steps, schedule, page) => {
+  let bits = [false, false, false, false], whole = true, translated = false, prose = false, formula = false;
+  [...steps, "end"].forEach((step, k) => {
+    if (page && step === "typeset" && !bits[0]) whole = false;
+    bits = take(step, bits);
+    const told = bits[0] && ["guard", "mark", "release"].includes(step);
+    prose ||= told || step === "insert";
+    formula ||= told || step === "insert" || step === "typeset";
+    if (!((schedule >> k) & 1) && step !== "end") return;
+    const [reached, garbled] = visit(bits);
+    translated ||= reached && prose;
+    whole &&= !(garbled && formula);
+    prose = formula = false;
+  });
+  return [whole, translated];
+};
+
+export const compute = (data, { order, page }) => {
+  const steps = ORDERS[order];
+  let bits = [false, false, false, false];
+  const visits = steps.map((step) => visit((bits = take(step, bits))).map(Number));
+  const ends = Array.from({ length: 32 }, (_, schedule) => outcome(steps, schedule, page === 1));
+  const [whole, translated] = [0, 1].map((k) => ends.filter((end) => end[k]).length);
+  return { visits, whole, translated };
+};
+
+const [W, H, LEFT, SLOT, TOP] = [480, 214, 6, 94, 10];
+const middle = (k) => LEFT + SLOT * (k + 0.5);
+const COLOUR = { guard: "green", release: "green", typeset: "blue", mark: "blue" };
+
+export const draw = (data, state) => {
+  const { visits, whole, translated } = compute(data, state), steps = ORDERS[state.order];
+  const early = state.page && steps.indexOf("typeset") < steps.indexOf("insert");
+  const said = visits.map(([reached, garbled], k) => (garbled ? "garbles" : reached ? "translates" : steps.slice(0, k + 1).includes("insert") ? "passes over" : "finds nothing"));
+  const boxes = steps.map((step, k) => {
+    const paint = COLOUR[step] ? `var(--t-${COLOUR[step]})` : "currentColor", wrong = said[k] === "garbles";
+    return `<g${COLOUR[step] ? ` class="t-${COLOUR[step]}"` : ""}><rect x="${middle(k) - 41}" y="${TOP}" width="82" height="34" rx="4" fill="${paint}" fill-opacity=".14" stroke="${paint}" stroke-width="1.6"/></g>
+      <text x="${middle(k)}" y="${TOP + 22}" text-anchor="middle"><tspan font-weight="bold">${step[0].toUpperCase()}</tspan> ${step}</text>
+      <rect x="${middle(k) - 44}" y="${TOP + 92}" width="88" height="30" rx="3" ${wrong ? 'class="t-orange" fill="var(--t-orange)" fill-opacity=".75"' : 'fill="currentColor" fill-opacity=".08"'}/>
+      <text x="${middle(k)}" y="${TOP + 112}" text-anchor="middle" font-size="13">${said[k]}</text>`;
+  });
+  const good = whole === 32 && translated === 32;
+  const told = [early ? "Off the page this engine does not typeset: never whole" : whole === 32 ? "Always whole" : `Garbled in ${32 - whole} of 32 schedules`, translated === 32 ? "prose always translated" : `prose untranslated in ${32 - translated}`];
+  const result = `${good ? "Good" : "Not good"}. ${told.join(", ")}.`;
+  return {
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Five steps in the order ${steps.join(", ")}. A visit after each: ${said.join(", ")}. ${result}">
+      ${boxes.join("")}<text x="${LEFT + 3}" y="${TOP + 86}" font-size="13" opacity=".85">what a visit after the step does</text>
+      <text x="${W - 9}" y="${TOP + 86}" text-anchor="end" font-size="13">${state.page ? "engine needs the page" : "engine typesets off the page too"}</text>
+      <rect x="${LEFT + 3}" y="${H - 68}" width="${W - 18}" height="56" rx="4" fill="none" ${good ? 'class="t-blue" stroke="var(--t-blue)"' : 'class="t-orange" stroke="var(--t-orange)"'} stroke-width="2.5"/>
+      <text x="${LEFT + 14}" y="${H - 46}"><tspan font-weight="bold">${good ? "Good:" : "Not good:"}</tspan> ${told[0][0].toLowerCase()}${told[0].slice(1)},</text><text x="${LEFT + 14}" y="${H - 24}">${told[1]}</text></svg>`,
+    see: `${steps.map((step) => step[0].toUpperCase()).join(" ")}. ${result}`,
+    knobs: Object.fromEntries(steps.map((step, k) => [step, [middle(k), TOP + 54]])),
+  };
+};
+
+export default stage({
+  draw,
+  drag(data, state, name, x) {
+    const rest = ORDERS[state.order].filter((step) => step !== name);
+    const to = Math.max(0, Math.min(4, Math.round((x - LEFT) / SLOT - 0.5)));
+    const moved = [...rest.slice(0, to), name, ...rest.slice(to)].join();
+    return { order: ORDERS.findIndex((steps) => steps.join() === moved) };
+  },
+});
