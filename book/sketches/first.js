@@ -13,8 +13,8 @@ export const compute = (data, { translator, ready, guard }) => {
 
 const [W, H, LEFT, RIGHT, AXIS] = [480, 262, 26, 454, 96];
 const at = (ms) => LEFT + ((RIGHT - LEFT) * ms) / MOST;
-const flag = (ms, term, top, text) => {
-  const end = ms > MOST / 2, x = at(ms);
+const flag = (ms, term, top, text, end) => {
+  const x = at(ms);
   return `<path d="M${x} ${AXIS}V${top}" stroke="var(--t-${term})" class="t-${term}" stroke-width="2.5"/>
     <text x="${x + (end ? -15 : 15)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term})">${text}</text>`;
 };
@@ -39,7 +39,7 @@ export const draw = (data, state) => {
       ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green)" class="t-green" fill-opacity=".45"/><text x="${at(0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green)">guarded</text>` : ""}
       <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
       ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
-      ${flag(translator, "purple", 14, "translator")}${flag(ready, "blue", 50, "typeset and marked")}
+      ${flag(translator, "purple", 14, "translator", translator > MOST / 2)}${flag(ready, "blue", 50, "typeset and marked", ready > 28 || (translator >= ready && ready > 14))}
       <text x="26" y="${AXIS + 54}" font-size="13" opacity=".8">the page sends${guard ? ", with a guard" : ""}</text>
       ${line(AXIS + 78, [BEFORE, TEX, AFTER])}
       <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets${whole ? '<tspan fill="var(--t-blue)" class="t-blue"> (framed: marked)</tspan>' : ""}</text>

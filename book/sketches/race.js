@@ -19,15 +19,15 @@ export const draw = (data, state) => {
   const end = Math.min(b, d + a), percent = `${(100 * lost).toFixed(1)} %`;
   const corner = b > d ? `<path class="t-orange" fill="var(--t-orange)" fill-opacity=".75" d="M${x(d)} ${y(d)}L${x(end)} ${y(end)}V${y(b)}H${x(d)}Z"/>` : "";
   const ticks = [0, 200, 400, 600, 800].map((ms) => `<text x="${x(ms)}" y="${BASE + 24}" text-anchor="middle">${ms}</text>${ms === 0 || ms > 400 ? "" : `<text x="${LEFT - 8}" y="${y(ms) + 5}" text-anchor="end">${ms}</text>`}`);
-  const told = lost ? `${percent} of the formulas are lost` : "none is lost";
+  const told = lost ? `${percent} of the races are lost` : "no race is lost";
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="A rectangle of times: the translator comes between ${d} and ${d + a} ms, the formula is ready between 0 and ${b} ms. Where the translator is first, ${percent} of the rectangle, the formula is lost.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="A rectangle of times: the translator comes between ${d} and ${d + a} ms, the formula is ready between 0 and ${b} ms. Where the translator is first, ${percent} of the rectangle, the race is lost.">
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${BASE - 200}V${BASE}H${LEFT + SIDE}"/>${ticks.join("")}
       <rect x="${x(d)}" y="${y(b)}" width="${a / 2}" height="${b / 2}" fill="currentColor" fill-opacity=".14" stroke="currentColor"/>${corner}
       <path stroke="currentColor" stroke-dasharray="4 3" d="M${x(0)} ${y(0)}L${x(400)} ${y(400)}"/>
       <text x="${x(402)}" y="${y(400) + 12}">both at once</text>
-      <text x="0" y="14">formula ready, ms</text>
-      <text x="${LEFT + SIDE}" y="${H - 8}" text-anchor="end">translator comes, ms</text></svg>`,
+      <text x="0" y="14"><tspan font-style="italic">E</tspan>: formula ready after, ms</text>
+      <text x="${LEFT + SIDE}" y="${H - 8}" text-anchor="end"><tspan font-style="italic">D</tspan>: translator comes after, ms</text></svg>`,
     see: `The translator takes ${d} to ${d + a} ms, the engine up to ${b} ms: ${told}.`,
     knobs: { corner: [x(d + a), y(b)], least: [x(d), BASE] },
   };
