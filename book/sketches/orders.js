@@ -46,7 +46,7 @@ export const draw = (data, state) => {
     const paint = COLOUR[step] ? `var(--t-${COLOUR[step]})` : "currentColor", wrong = said[k] === "garbles";
     return `<g${COLOUR[step] ? ` class="t-${COLOUR[step]}"` : ""}><rect x="${middle(k) - 41}" y="${TOP}" width="82" height="34" rx="4" fill="${paint}" fill-opacity=".14" stroke="${paint}" stroke-width="1.6"/></g>
       <text x="${middle(k)}" y="${TOP + 22}" text-anchor="middle"><tspan font-weight="bold">${step[0].toUpperCase()}</tspan> ${step}</text>
-      <rect x="${middle(k) - 44}" y="${TOP + 92}" width="88" height="30" rx="3" ${wrong ? 'class="t-orange" fill="var(--t-orange)" fill-opacity=".75"' : 'fill="currentColor" fill-opacity=".08"'}/>
+      <rect x="${middle(k) - 44}" y="${TOP + 92}" width="88" height="30" rx="3" ${wrong ? 'class="t-orange" fill="var(--t-orange)" fill-opacity=".3" stroke="var(--t-orange)" stroke-width="2"' : 'fill="currentColor" fill-opacity=".08"'}/>
       <text x="${middle(k)}" y="${TOP + 112}" text-anchor="middle" font-size="13">${said[k]}</text>`;
   });
   const good = whole === 32 && translated === 32;
