@@ -50,7 +50,7 @@ class Demo {
     const [more, again] = box.querySelectorAll("button");
     more.addEventListener("click", () => this.load());
     again.addEventListener("click", () => this.begin());
-    this.checkbox.addEventListener("change", () => this.begin());
+    this.checkbox.addEventListener("change", () => (this.checkbox.checked ? this.protect() : this.begin()));
     new MutationObserver(() => this.tell()).observe(this.stage, { childList: true, subtree: true });
     this.begin();
   }
@@ -60,9 +60,15 @@ class Demo {
     this.watching?.stop();
     this.stage.replaceChildren();
     this.watching = translate(this.stage, { delay: () => VISIT });
-    const set = (blocks) => Promise.all(blocks.map(typeset));
-    this.guard = this.checkbox.checked ? protect({ root: this.stage, typeset: set }) : undefined;
+    this.guard = undefined;
+    if (this.checkbox.checked) this.protect();
     this.tell();
+  }
+
+  /** From now on; what is here stays, to be compared with what comes. */
+  protect() {
+    const set = (blocks) => Promise.all(blocks.map(typeset));
+    this.guard = protect({ root: this.stage, typeset: set });
   }
 
   async load() {

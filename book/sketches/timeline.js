@@ -1,15 +1,14 @@
 // Chapter 8: the tasks of a recipe on a time line, and the moments at which a translator can come.
-// data: recipes, [{ name, parts: [[step, from, to, gap], …] }, …], where gap says what may run after the step: "none",
-// "micro", callbacks that wait for the script to end, or "task", timers too. state: recipe; wants_to_come, when the
-// translator would like to; observer, 1 if it acts in the callback of its observer, 0 if it needs a timer.
+// data: recipes, [{ name, parts: [[step, from, to, gap], …] }, …], where gap says what may run after the step: "none", or
+// "task", timers. state: recipe; wants_to_come, when the translator would like to.
 const MOST = 100;
 const take = (step, [i, t, m, g]) => [i || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
 const safe = ([i, t, m, g]) => !i || g || (t && m);
 
-export const compute = ({ recipes }, { recipe, wants_to_come: wish, observer }) => {
+export const compute = ({ recipes }, { recipe, wants_to_come: wish }) => {
   let bits = [false, false, false, false];
   const states = recipes[recipe].parts.map(([step, , end, gap]) => ({ end, gap, bits: (bits = take(step, bits)) }));
-  const open = ({ gap }) => gap === "task" || (gap === "micro" && observer === 1);
+  const open = ({ gap }) => gap === "task";
   // In a pause, or before all, it comes when it wants; else when the running script gives way.
   const { parts } = recipes[recipe];
   const next = parts.findIndex(([, , end]) => end > wish);
@@ -26,7 +25,7 @@ const at = (time) => LEFT + ((RIGHT - LEFT) * time) / MOST;
 const NAMES = ["in the page", "typeset", "marked", "guarded"];
 
 export const draw = (data, state) => {
-  const { comes, bits, whole } = compute(data, state), { recipe, wants_to_come: wish, observer } = state;
+  const { comes, bits, whole } = compute(data, state), { recipe, wants_to_come: wish } = state;
   const { name, parts } = data.recipes[recipe];
   let now = [false, false, false, false];
   const states = parts.map(([step]) => (now = take(step, now)));
@@ -39,15 +38,14 @@ export const draw = (data, state) => {
     return `<rect x="${at(from)}" y="${TOP}" width="${at(to) - at(from)}" height="30" fill="currentColor" fill-opacity=".16" stroke="currentColor"/>
       ${wide ? `<text x="${middle}" y="${TOP + 20}" text-anchor="middle">${step}</text>` : `<text x="${middle}" y="${TOP - 8}" text-anchor="start" font-size="13" transform="rotate(-38 ${middle} ${TOP - 8})">${step}</text>`}`;
   });
-  const ticks = parts.filter(([, , , gap]) => gap === "micro").map(([, , end]) => `<path d="M${at(end)} ${TOP - 4}v38" stroke="currentColor" stroke-dasharray="2 2" stroke-width="2"/>`);
   const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
   const result = !bits[0] ? "It finds nothing yet; comes again: whole" : whole ? (bits[3] ? "It passes over the guard; comes again: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
   const waits = comes - wish > 0.5 ? "It has to wait until the script gives way. " : "";
   const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple)"/>`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} ms and comes at ${Math.round(comes)} ms. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
-      <text x="${LEFT}" y="18" font-weight="bold">${name}</text><text x="${RIGHT}" y="18" text-anchor="end" font-size="13.5" class="t-purple" fill="var(--t-purple)">translator: ${observer ? "at dotted lines too" : "by a timer"}</text>
-      ${boxes.join("")}${ticks.join("")}${zones.join("")}
+      <text x="${LEFT}" y="18" font-weight="bold">${name}</text>
+      ${boxes.join("")}${zones.join("")}
       <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/><text x="${RIGHT}" y="${TOP + 74}" text-anchor="end" font-size="12" opacity=".8">100 ms</text>
       <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple)" stroke-width="2.5" stroke-dasharray="5 3"/>
       <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}

@@ -169,7 +169,7 @@ async def record():
             for i, ratio in enumerate(RATIOS):
                 D, E = pauses(ratio, TRIALS, 100 * k + i)
                 parts = [slice(at, at + TOGETHER) for at in range(0, TRIALS, TOGETHER)]
-                runs = [(await ask("([D, E]) => lab.contest(D, E)", D[p], E[p]))[engine] for p in parts]
+                runs = [(await ask("([D, E]) => lab.contest(D, E, true)", D[p], E[p]))[engine] for p in parts]
                 garbled.append(sum(map(sum, runs)))
             late = (await ask(RACE, MANY, 100 * k, "reverse"))[engine]
             found[engine] = {

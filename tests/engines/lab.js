@@ -95,6 +95,18 @@ const mark = (block, how = "class") =>
     how === "class" ? guard(formula) : formula.setAttribute("translate", "no"));
 const release = (block) => block.classList.remove("notranslate");
 
+/** Put the block's formula, raw or typeset, into a marked span; source that a translator has been at is left as it is. */
+function wrap(block) {
+  const [span, formula] = [document.createElement("span"), block.querySelector(FORMULA)];
+  guard(span);
+  if (formula) return (formula.replaceWith(span), span.append(formula));
+  const tex = FORMULAS[block.dataset.formula];
+  const [before, after] = block.lastChild.data?.split(tex) ?? [];
+  if (after === undefined) return;
+  span.append(tex);
+  block.lastChild.replaceWith(before, span, after);
+}
+
 /** What a formula is made of: names, glyphs and text, without what is numbered or concerns the translator. */
 function skeleton(node) {
   if (node.nodeType === Node.TEXT_NODE) return node.data.trim();
@@ -165,22 +177,18 @@ const STEPS = {
   typeset: (block) => typeset(block),
   mark: (block) => mark(block),
   release,
+  wrap,
   reinsert: (block, box) => box.append(block),
 };
 
 /** For every set of steps after which the translator may come by, and it always does at the end: what it left. */
-async function schedules(steps, attributes = true, wrapped = false) {
+async function schedules(steps, attributes = true) {
   const seen = [];
+  lab.protection?.undo(); // the module would help
+  lab.protection = undefined;
   for (let set = 0; set < 2 ** steps.length; set++) {
     const [box, block] = [document.createElement("div"), make(1)];
     page.replaceChildren(box);
-    if (wrapped) {
-      const tex = document.createElement("span");
-      tex.className = "notranslate";
-      tex.append(FORMULAS[1]);
-      const [before, after] = block.lastChild.data.split(FORMULAS[1]);
-      block.lastChild.replaceWith(before, tex, after);
-    }
     const translator = translate(box, { delay: () => Infinity, attributes });
     for (const [k, step] of steps.entries()) {
       await STEPS[step](block, box);
@@ -278,5 +286,5 @@ async function hooked(how) {
 window.lab = {
   config: {}, // more for MathJax
   connected, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, release, released,
-  rendered, schedules, sleep, start, translate, typeset, verdict, FORMULA, FORMULAS, OUTPUTS,
+  rendered, schedules, sleep, start, translate, typeset, verdict, wrap, FORMULA, FORMULAS, OUTPUTS,
 };
