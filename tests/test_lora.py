@@ -178,6 +178,22 @@ def test_every_start_begins_with_the_pretrained_function(task, start):
             assert tensors[1].any() != half
 
 
+@pytest.mark.parametrize("part", lora.CUTS)
+def test_a_cut_leaves_the_function_and_takes_its_part_of_the_slope(task, part):
+    W, G = task.W[0], task.G[0]
+    A_0, B_0 = lora_ga(G, 3)
+    _, build = lora.without(W, A_0, B_0, part)
+    A, B = (gauss(*t.shape, seed=k)[:, None].requires_grad_() for k, t in enumerate((A_0, B_0)))
+    made = build(A, B)
+    torch.testing.assert_close(made, (W - A_0 @ B_0)[:, None] + A @ B, atol=1e-12, rtol=0)
+    g = gauss(*made.shape, seed=5)
+    slopes = torch.autograd.grad((g * made).sum(), (A, B))
+    P = A_0 @ A_0.mT
+    lost = P @ g[:, 0] @ B_0.mT if part == "twice" else (torch.eye(64, **DOUBLE) - P) @ g[:, 0] @ B_0.mT
+    torch.testing.assert_close(slopes[0], g @ B.mT - lost[:, None], atol=1e-12, rtol=0)
+    torch.testing.assert_close(slopes[1], A.mT @ g, atol=1e-12, rtol=0)
+
+
 def test_the_random_starts_are_what_they_say(task):
     W, noise = task.W[0], task.noise[0]
     A, B = lora.orthonormal(W, 3, noise)
@@ -273,7 +289,8 @@ def test_what_is_shipped_is_whole_and_small():
     arrays = np.load(SHIPPED)
     shape = (2, 2, len(lora.STARTS), len(lora.MARKS), 24)
     assert {name: arrays[name].shape for name in arrays} == {
-        "loss": shape, "rate": shape, "there": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24)
+        "loss": shape, "rate": shape, "there": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24),
+        "cut": (2, 2, 24)
     }  # fmt: skip
     assert all(np.isfinite(arrays[name]).all() for name in arrays)
 

@@ -1,10 +1,11 @@
 // Chapter 5: which singular directions of a gradient A takes and which B, seen in the bases in which the gradient is
-// diagonal. data: sigma, the singular values, largest first. state: r less 1; A and B, the first direction of each, from 0.
+// diagonal. data: sigma, the largest singular values; rest, the root of the sum of the squares of the others. state: r
+// less 1; A and B, the first direction of each, from 0.
 const takes = (first, state, i) => Number(i >= first && i <= first + state.r);
 
-export const compute = ({ sigma }, state) => {
+export const compute = ({ sigma, rest }, state) => {
   const left = sigma.map((s, i) => s * (1 - takes(state.A, state, i) - takes(state.B, state, i)));
-  const size = (parts) => Math.hypot(...parts);
+  const size = (parts) => Math.hypot(...parts, rest);
   return { left, missed: size(left) / size(sigma), least: size(sigma.slice(2 * (state.r + 1))) / size(sigma) };
 };
 

@@ -210,7 +210,7 @@ OTHERS = [(way, False, 1) for way in ("swapped", "mirrored", "reversed")]
 ADAMS = [(way, False, size) for way in ("sign", "searched") for size in SIZED[way]]
 STARTS = ["full", "LoRA", *CROSSED, *OTHERS, *ADAMS]  # half: B_0 = 0
 RULES = {"SGD": (sgd, [2.0**k for k in range(-7, 3)]), "Adam": (adam, [2.0**k for k in range(-9, -1)])}
-RANKS, MARKS, FEW = (2, 8), (1, 3, 10, 30), (60, 120, 240, 480)
+RANKS, MARKS, FEW, CUTS = (2, 8), (1, 3, 10, 30), (60, 120, 240, 480), ("twice", "gained")
 
 
 def offered(rule, start):
@@ -235,6 +235,25 @@ def adapter(W, A, B, lam=1):
     """The factors of one matrix, to be trained, and how W is built of them."""
     frozen = (W - lam * A @ B)[:, None]  # the same at every learning rate
     return (A, B), lambda A, B: frozen + lam * A @ B
+
+
+def without(W, A, B, part):
+    """As `adapter`, but A's steps leave off a part of what B_0 makes of them: a LoRA-GA start of size 1 is meant.
+
+    With P = A_0 A_0ᵀ and the gradient g of W, A's gradient is g Bᵀ less P g B_0ᵀ ("twice": what both factors step) or
+    less (I − P) g B_0ᵀ ("gained").
+    """
+    factors, build = adapter(W, A, B)
+    P = A @ A.mT
+    off, fixed = (P if part == "twice" else torch.eye(P.shape[-1]).to(P) - P)[:, None], B[:, None]
+    return factors, lambda A, B: build(A, B) - off @ (A - A.detach()) @ fixed  # nothing, but its slope is not
+
+
+def with_cut(task, r, part):
+    """The loss after ten steps of SGD from LoRA-GA, at each network's best rate, but `without` a part: (S,)."""
+    made = [without(W, *lora_ga(G, r), part) for W, G in zip(task.W, task.G, strict=True)]
+    [Ws] = train(made, task.tune, task.batches[:10], *RULES["SGD"]).values()
+    return losses(task.tune, Ws).nan_to_num(torch.inf).amin(1)
 
 
 def mean_error(samples):
@@ -286,7 +305,10 @@ def with_few(task, rule, start, N):
 
 
 def experiment(networks, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES):
-    """What chapter 5 ships, as arrays: loss, rate, there, gap (rule, r, start, mark, S), few (rule, start, N, 2, S)."""
+    """What chapter 5 ships, as arrays: loss, rate, there, gap (rule, r, start, mark, S), few (rule, start, N, 2, S).
+
+    And cut (r, part, S): LoRA-GA under SGD without each of CUTS.
+    """
     task, found, right = Task(networks), {"loss": [], "rate": [], "there": [], "gap": []}, []
     for rule in rules:
         far = full_path(task, rule)
@@ -301,6 +323,8 @@ def experiment(networks, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES):
     arrays = {name: a.astype({"rate": np.int8, "loss": np.float64}.get(name, np.float32)) for name, a in arrays.items()}
     if few:
         arrays["few"] = torch.stack(right).reshape(len(rules), 2, len(few), 2, len(networks)).numpy()
+    arrays["cut"] = torch.stack([with_cut(task, r, part) for r in ranks for part in CUTS]).numpy()
+    arrays["cut"] = arrays["cut"].reshape(len(ranks), len(CUTS), -1)
     return arrays
 
 
@@ -331,7 +355,7 @@ class Live(TorchDispatchMode):
 
 def differences(made, shipped):
     """{what: (largest difference, what is allowed)} of two files; of 400 images two may fall on the other side."""
-    limits = {"loss": 1e-3, "there": 1e-3, "gap": 1e-3, "few": 0.006}
+    limits = {"loss": 1e-3, "there": 1e-3, "gap": 1e-3, "cut": 1e-3, "few": 0.006}
     return {name: (float(np.abs(made[name] - shipped[name]).max()), limit) for name, limit in limits.items()}
 
 
