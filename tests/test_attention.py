@@ -320,7 +320,7 @@ def test_nothing_false_is_kept():
     cache.length = -1
     with pytest.raises(ValueError, match="cache holds -1"):
         cache.append(torch.ones(1, 1, 8))
-    for s in (2**53, 2**53 + 1, 10**30):
+    for s in (2**52, -(2**52), 2**53, 2**53 + 1, 10**30):
         with pytest.raises(ValueError, match="start is"):
             rope(torch.ones(1, 4), s)
     with pytest.raises(ValueError, match="base is"):
