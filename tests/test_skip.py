@@ -253,7 +253,7 @@ def test_measurements_are_whole_and_small():
         "shown": (5, len(skip.RHOS), 24, 8, 8),
     }
     assert all(np.isfinite(a).all() for a in arrays.values())
-    one, steps = skip.RHOS.index(1.0), skip.STEPS["DDIM"].index(4)
+    one, steps = skip.RHOS.index(1.0), skip.STEPS["Euler"].index(4)
     same = arrays["tried"][0, skip.FEW.index(4), skip.TRIED.index("as trained")]
     np.testing.assert_allclose(arrays["sweep"][0, steps, one], same, rtol=1e-4)
 
@@ -263,7 +263,7 @@ def test_the_command_makes_and_compares(tmp_path, monkeypatch):
     small = {
         "blocks": 2,
         "each": 80,
-        "steps": {"DDIM": [2], "Heun": [3]},
+        "steps": {"Euler": [2], "Heun": [3]},
         "rhos": [0.6, 1.0],
         "nets": ["first"],
         "few": [2],
@@ -358,9 +358,9 @@ def test_stretch_finds_what_was_stretched():
 
 def test_cases_that_change_nothing_are_the_network(networks, monkeypatch):
     net, x, images = networks["first"], skip.noise(0, 1, 90), skip.digits()[0]
-    plain = skip.draw(net, "DDIM", 2, 1.0, x)
+    plain = skip.draw(net, "Euler", 2, 1.0, x)
     assert torch.equal(skip.tune("as trained", net, 2, x), plain)
-    torch.testing.assert_close(skip.tune("Skip-Tuning", net, 2, x), skip.draw(net, "DDIM", 2, 0.6, x))
+    torch.testing.assert_close(skip.tune("Skip-Tuning", net, 2, x), skip.draw(net, "Euler", 2, 0.6, x))
     monkeypatch.setattr(skip, "LOW", skip.ONE)
     for how in skip.LIKE.values():
         torch.testing.assert_close(skip.like(net, 2, x, x, skip.Gauss(images).vectors, how), plain, atol=1e-3, rtol=0)

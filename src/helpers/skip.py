@@ -110,7 +110,7 @@ def _levels(grid):
 
 
 def euler(e, y, grid):
-    """DDIM: the path (n + 1, …) of y down grid."""
+    """Euler's rule, as a sampler DDIM: the path (n + 1, …) of y down grid."""
     path = [y]
     for s, s_next in _levels(grid):
         y = y + (s_next - s) * e(y, s)
@@ -470,7 +470,7 @@ def jackknife(values):
 
 
 RHOS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2]
-STEPS = {"DDIM": [3, 4, 6, 10, 20], "ancestral": [3, 4, 6, 10, 20], "Heun": [4, 5, 6, 10, 20]}
+STEPS = {"Euler": [3, 4, 6, 10, 20], "ancestral": [3, 4, 6, 10, 20], "Heun": [4, 5, 6, 10, 20]}
 BLOCKS, EACH = 10, 200  # of images for each setting
 NETS, FEW = ["first", "second", "four groups"], [3, 4, 6]
 LOW = taper(0.6)
@@ -500,7 +500,8 @@ def noise(number, blocks=BLOCKS, each=EACH):
 def draw(network, solver, n, rho, x):
     """Images from standard normal x (B, N, 1, 8, 8) in n steps of a solver, with Skip-Tuning's factor rho."""
     e, grid = estimator(network, taper(rho)), karras(n) if solver == "Heun" else even(n)
-    how = {"DDIM": euler, "Heun": heun, "ancestral": lambda *a: ancestral(*a, torch.Generator().manual_seed(7))}[solver]
+    noisily = lambda *a: ancestral(*a, torch.Generator().manual_seed(7))
+    how = {"Euler": euler, "Heun": heun, "ancestral": noisily}[solver]
     return how(e, grid[0] * x.flatten(0, 1), grid)[-1].view(x.shape)
 
 
@@ -668,7 +669,7 @@ def experiment(networks, blocks=BLOCKS, each=EACH, steps=STEPS, rhos=RHOS, nets=
         "blind": marked(measures, x, blind(x, images)),
         "identity": identity(measures, x, images, few),
     }
-    return {name: a.numpy().astype(np.float32) for name, a in marks.items()} | {"shown": swept["DDIM"][1].numpy()}
+    return {name: a.numpy().astype(np.float32) for name, a in marks.items()} | {"shown": swept["Euler"][1].numpy()}
 
 
 def differences(made, shipped):
