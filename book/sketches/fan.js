@@ -2,6 +2,7 @@
 // samplers; right the same as a fan: the angle is arctan(s/√v), the radius what a sampler has of the right spread.
 // data: variances; top, the largest s; grids[n] and karras[n], levels that fall to 0. state: n, lambda (the number of a
 // variance) and levels: those of grids (0), equal angles (1), those of Karras et al. (2), equal angles at variance 1 (3).
+const LEVELS = ["equal in time", "at equal angles", "of Karras et al.", "at angles that are equal at variance 1"];
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
 const noise = ({ variances, top, grids, karras }, { n, lambda, levels }) => {
   if (levels % 2 === 0) return (levels ? karras : grids)[n];
@@ -56,7 +57,7 @@ export const draw = (data, state) => {
       <path d="M8 ${H - 9}h22" ${paint("green")} stroke-width="3"/><text x="35" y="${H - 4}">right</text>
       <path d="M88 ${H - 9}h22" ${paint("orange")} stroke-width="2.2"/><text x="115" y="${H - 4}">Euler ends at ${end(kept)}</text>
       <path d="M268 ${H - 9}h22" ${paint("blue")} stroke-width="1.8" stroke-dasharray="2 3"/><text x="295" y="${H - 4}">Heun at ${end(above)}</text></svg>`,
-    see: `${n} steps, variance ${v}: Euler ends with ${end(kept)} of the right spread, Heun with ${end(above)} (${above.at(-2).toFixed(2)} before its last step, which is Euler's).`,
+    see: `${n} steps, levels ${LEVELS[state.levels]}, variance ${v}: Euler ends with ${end(kept)} of the right spread, Heun with ${end(above)} (${above.at(-2).toFixed(2)} before its last step, which is Euler's).`,
     knobs: {},
   };
 };

@@ -1,7 +1,7 @@
 // Chapter 7: a U-Net with a valve in each skip, 24 digits that it draws, and how far they are from real ones.
 // data: rhos and steps, what the ranges stand for; digits[n][rho], 24 · 64 grey values as hexadecimal digits;
 // distances[n][rho], the two distances; levels, the skips' number. state: rho and n, numbers of an entry.
-// Distances are drawn over those of the most steps with open valves.
+// Distances are drawn on a logarithmic scale, over those of the most steps with open valves.
 export const compute = ({ rhos, distances, levels }, { rho, n }) => {
   const open = rhos.indexOf(1), plain = distances[n][open], most = distances.at(-1)[open];
   return {
@@ -54,19 +54,18 @@ export const draw = (data, state) => {
       <path d="M${before} ${top}H${at}" stroke="var(--t-${better ? "green" : "orange"})" stroke-width="8"/><circle cx="${before}" cy="${top}" r="7" fill="none" stroke="currentColor" stroke-width="1.6"/>
       <circle cx="${at}" cy="${top}" r="4.5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
   });
-  const marks = [1, 2, 4, 8, 16].map((at) => `<text x="${gauge(at)}" y="276" text-anchor="middle" font-size="13">${at}</text>`);
-  const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance ${far[k].toFixed(1)} (× ${times.toFixed(2)} of ρ = 1)`).join(", ");
+  const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance × ${times.toFixed(2)}`).join(", ");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps. Over that of ${data.steps.at(-1)} steps with open valves: ${says}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps. Against open valves in as many steps: ${says}.">
       <defs><marker id="valves-tip" viewBox="0 0 6 6" refX="4" refY="3" markerWidth="5" markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="currentColor"/></marker></defs>
       <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 12}" y="14" text-anchor="end" font-size="13">its noise</text>
       ${bands.join("")}${factors.map((_, i) => node(LEFT + inset(i), i) + node(RIGHT - inset(i), i)).join("")}${steps.join("")}${under}${names.join("")}${opened.join("")}
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
       ${tiles(data.digits[state.n][state.rho], 232, 4, 4.5)}
-      <text x="232" y="176" font-size="13">drawn in ${n} steps</text><text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ρ = 1</text>
-      ${rows.join("")}${marks.join("")}<text x="${gauge(4) - 6}" y="${H - 4}" text-anchor="middle" font-size="13">over that of ${data.steps.at(-1)} steps, ρ = 1</text></svg>`,
-    see: `${n} steps, ρ = ${rho}, over ${data.steps.at(-1)} steps with open valves: ${says}.`,
+      <text x="232" y="176" font-size="13">drawn in ${n} steps</text><text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ring</text>
+      ${rows.join("")}<text x="${gauge(LOW)}" y="278" font-size="13">near</text><text x="${gauge(HIGH)}" y="278" text-anchor="end" font-size="13">far</text><circle cx="238" cy="${H - 8}" r="6" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="250" y="${H - 4}" font-size="13">all valves open, as many steps</text></svg>`,
+    see: `${n} steps, ρ = ${rho}, against open valves in as many steps: ${says}.`,
     knobs: { rho: [scale(rho), BASE] },
   };
 };
