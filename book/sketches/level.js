@@ -13,7 +13,7 @@ export const compute = (data, { map, threshold }) => {
   return { areas, total: sum(areas) };
 };
 
-const [W, H, U, TOP, END] = [480, 266, 72, 20, 360]; // of the picture, of 1 in it, of its upper edge, of the bars
+const [W, H, U, TOP, END] = [480, 274, 72, 20, 360]; // of the picture, of 1 in it, of its upper edge, of the bars
 const height = (hundredths) => TOP + ((HIGH + 6 - hundredths) * U) / 100;
 const [X, BASE, LONG, TALL] = [44, 236, 376, 72]; // of the curve below
 const spot = (lambda, total) => [X + ((lambda - LOW) / (HIGH - LOW)) * LONG, BASE - (total / 4.6) * TALL];
@@ -48,7 +48,7 @@ export const draw = (data, state) => {
       <path stroke="currentColor" stroke-dasharray="4 3" d="M${X} ${one}h${LONG}"/>
       <polyline class="t-${term}" fill="none" stroke="${ink}" stroke-width="2.5" points="${curve.join(" ")}"/>
       <circle class="t-${term}" cx="${x}" cy="${y}" r="6" fill="${ink}"/>
-      <text x="${X + 8}" y="${BASE - TALL + 2}">sum above the threshold</text><text x="${X + LONG / 2}" y="${H - 2}" text-anchor="middle">threshold λ</text></svg>`,
+      <text x="${X + 8}" y="${BASE - TALL + 2}">sum above the threshold</text><text x="${X + LONG / 2}" y="${H - 9}" text-anchor="middle">threshold λ</text></svg>`,
     see: `At λ = ${told} the ${parts} add up to ${total.toFixed(2)}: ${tail}.`,
     knobs: { threshold: [END + 24, at] },
   };
