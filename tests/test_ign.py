@@ -188,6 +188,8 @@ def test_what_is_shipped_is_small_and_whole():
         "film": (2, len(ign.FILM), ign.size(*ign.IGN)),
         "clouds": (4, two, 2, 300, 2),
         "case_clouds": (len(ign.CASES), 300, 2),
+        "control": (S, 7),
+        "control_cloud": (300, 2),
         "level": (2, two, S, 4),
         "digits": (6, 5, S),
         "images": (6, 8, 64),

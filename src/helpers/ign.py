@@ -389,6 +389,14 @@ def players(settings, widths=IGN, batches=20):
     return tell
 
 
+def control(seeds=SEEDS, steps=MARKS[-1]):
+    """MEASURES (S, 7) of WGAN-GP with the noise of the case "shifted", at as many operations; fakes (300, 2)."""
+    settings = [Setting(s, rate=CASE, centre=CASES["shifted"]["centre"]) for s in seeds]
+    kept = train_gan("WGAN-GP", settings, marks_of("WGAN-GP", [steps]))
+    [W] = kept.values()
+    return scored(settings, kept, FORGER)[1][:, 0], acting(W, FORGER)(sample(settings, 4, 300)[1])[0]
+
+
 class Digits:
     """scikit-learn's digits, centred and of mean variance 1; noise is white or of their covariance."""
 
@@ -456,8 +464,8 @@ def experiment(seeds=SEEDS, rates=RATES, marks=MARKS, film=FILM, digit_steps=200
 
     held (model, data, R, S, K), scores (model, data, R, S, K, 7), players (IGN's 2 models, data, R, S, K, 3), cases
     (case, S, K, 7), case_players (case, S, K, 3), film (centred | shifted, mark, P), clouds (model, data, mark shown,
-    300, 2) at the rate of least held-out MMD² and the first seed, case_clouds (case, 300, 2), digits, images, and
-    level (data | noise, data set, S, 7) of fresh data and of untouched noise.
+    300, 2) at the rate of least held-out MMD² and the first seed, case_clouds (case, 300, 2), control (S, 7) and
+    control_cloud (300, 2), digits, images, and level (data | noise, data set, S, 4) of fresh data and untouched noise.
     """
     first, extra, S, R = [match(name, seeds, rates) for name in MODELS], cases(seeds), len(seeds), len(rates)
     one, n = first[0] + first[1] + extra, len(first[0])
@@ -493,6 +501,7 @@ def experiment(seeds=SEEDS, rates=RATES, marks=MARKS, film=FILM, digit_steps=200
         "case_clouds": dots(extra, last[marks[-1]], IGN)[::S],
         "level": torch.stack(level),
     }
+    made["control"], made["control_cloud"] = control(seeds, marks[-1])
     if digit_steps:
         made["digits"], made["images"] = digits(seeds, digit_steps)
     return {name: t.numpy().astype(np.float16) for name, t in made.items()}
@@ -514,6 +523,9 @@ def differences(made, shipped):
                 a, b = (np.clip(f["scores"][i, j, ..., -1, q], -1, 1).ravel() for f in (made, shipped))
                 error = ((a.var(ddof=1) + b.var(ddof=1)) / a.size) ** 0.5
                 off[f"{name}, {data}, {measure}"] = (float(abs(a.mean() - b.mean())), 5 * error + 0.002)
+    a, b = (f["control"][:, 0] for f in (made, shipped))
+    error = ((a.var(ddof=1) + b.var(ddof=1)) / a.size) ** 0.5
+    off["control, mmd2"] = (float(abs(a.mean() - b.mean())), 5 * error + 0.002)
     return off
 
 
