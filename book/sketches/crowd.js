@@ -60,8 +60,8 @@ export const draw = (data, state) => {
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${weight}${state.bound ? `, of which ${kept} is left` : ""}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
-      <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g><g fill="none" stroke="${orange}" stroke-width="1.3">${hollow.join("")}</g>
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
+      <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g><g fill="none" stroke="${orange}" stroke-width="1.3">${hollow.join("")}</g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}${named.join("")}
       <text x="318" y="259" font-size="12">line: share of the data</text><text x="318" y="278">wₜ = ${w_t.toFixed(2)}${state.bound ? `, left: ${kept}` : ""}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
