@@ -13,11 +13,23 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from helpers.browser import FLAGS, ROOT, find, serve
 
 SECOND = tuple(f"{n:02}_" for n in range(1, 9))  # chapters of the second edition: more is asked of them than of others
 HTML = ROOT / os.environ.get("BOOK_HTML", "_build/html")  # another one while a chapter is written
+
+
+class Scheduling(LoadScopeScheduling):
+    """One test after the other to whoever is free; but one worker does all that needs JupyterLab, with one server."""
+
+    def _split_scope(self, nodeid):
+        return nodeid.partition("::")[0] if "test_lab" in nodeid else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from playwright.sync_api import TimeoutError
 
 from helpers.browser import ROOT
 
-pytestmark = pytest.mark.xdist_group("lab")  # one server is enough
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RANKS = {"check", "broken", "machinery"}
 FOLDERS = ["_CONFIG_DIR", "_DATA_DIR", "_RUNTIME_DIR", "LAB_SETTINGS_DIR", "LAB_WORKSPACES_DIR"]
