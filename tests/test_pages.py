@@ -130,9 +130,9 @@ REDUCE = """() => {
     const around = (node) => (node ? name(node) + ">" + around(node.parentElement) : "")
     const within = (node) => [...new Set([...node.querySelectorAll("*")].map(name))].sort().join(" ")
     document.querySelectorAll("svg[role=img], .knobs").forEach((picture) => picture.replaceChildren())
-    thin(".katex", () => "", 6)
+    thin(".katex:not(th *)", () => "", 6)
     thin(".highlight span", name, 1)
-    thin("p, li, tr, pre, .math, details", (node) => around(node) + within(node), 2)}"""
+    thin(":is(p, .math):not(th *, td *), li, tbody > tr, pre, details", (node) => around(node) + within(node), 2)}"""
 
 
 REACHABLE = """() => [...document.querySelectorAll("pre, table, .katex-display")].every(
