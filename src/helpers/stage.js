@@ -10,6 +10,7 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
     const data = model.get("data");
     const [frame, ghost, see] = [".frame", ".ghost", ".see"].map((name) => el.querySelector(name));
     const ranges = [...el.querySelectorAll("input[type=range]")];
+    const presets = new Map([...el.querySelectorAll("[data-set]")].map((button) => [button, JSON.parse(button.dataset.set)]));
     // JupyterLab would take their keys for itself.
     for (const control of el.querySelectorAll("input, button")) control.dataset.lmSuppressShortcuts = "";
     let state = model.get("state"), knobs = {};
@@ -83,11 +84,8 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
         const end = button.dataset.step > 0 ? range.max : range.min;
         button.setAttribute("aria-disabled", range.value === end);
       }
-      for (const button of el.querySelectorAll("[data-set]")) {
-        const set = Object.entries(JSON.parse(button.dataset.set));
-        const is = ([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value);
-        button.setAttribute("aria-pressed", set.every(is));
-      }
+      const is = ([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value);
+      for (const [button, set] of presets) button.setAttribute("aria-pressed", Object.entries(set).every(is));
       if (see.textContent !== shown.see) see.textContent = shown.see;
       knobs = shown.knobs ?? {};
       place();
@@ -102,8 +100,8 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
       range.addEventListener("input", () => update({ [range.dataset.name]: Number(range.value) }));
     for (const button of el.querySelectorAll("button"))
       button.addEventListener("click", () => {
-        const { set, step, of, act: name } = button.dataset;
-        if (set) update(JSON.parse(set));
+        const { step, of, act: name } = button.dataset;
+        if (presets.has(button)) update(presets.get(button));
         if (name) update(act[name](data, state));
         if (!step || button.getAttribute("aria-disabled") === "true") return;
         update({ [of]: state[of] + Number(step) });
