@@ -78,7 +78,7 @@ def main():
     pages = [path for path in pages if any(part in path.as_posix() for part in args.page)]
     jobs, low = [(page, form) for page in pages for form in BARS], []
     heads = f"{'perf':>5} {'a11y':>5} {'best':>5} {'seo':>5} {'paint, s':>9} {'blocked, ms':>12} {'shift':>6} {'kB':>5}"
-    print(f"{'page':34} {'':8} {heads}")
+    print(f"{'page':46} {'':8} {heads}")
     with serve(HTML, Compressed) as address:
         for page, form in tqdm(jobs, desc="pages"):
             name = page.relative_to(HTML).as_posix()
@@ -87,7 +87,7 @@ def main():
             weight = len(gzip.compress(page.read_bytes()))
             scores = [row["performance"], *(row[name] for name in OTHERS)]
             tqdm.write(
-                f"{name:34} {form:8} "
+                f"{name:46} {form:8} "
                 + " ".join(f"{score:5.0f}" for score in scores)
                 + f" {row['paint'] / 1000:9.1f} {row['blocked']:12.0f} {row['shift']:6.3f} {weight / 1000:5.0f}",
                 file=sys.stdout,

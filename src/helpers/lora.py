@@ -323,8 +323,8 @@ def experiment(networks, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES):
     arrays = {name: a.astype({"rate": np.int8, "loss": np.float64}.get(name, np.float32)) for name, a in arrays.items()}
     if few:
         arrays["few"] = torch.stack(right).reshape(len(rules), 2, len(few), 2, len(networks)).numpy()
-    arrays["cut"] = torch.stack([with_cut(task, r, part) for r in ranks for part in CUTS]).numpy()
-    arrays["cut"] = arrays["cut"].reshape(len(ranks), len(CUTS), -1)
+    cut = torch.stack([with_cut(task, r, part) for r in ranks for part in CUTS])
+    arrays["cut"] = cut.view(len(ranks), len(CUTS), -1).numpy()
     return arrays
 
 
