@@ -78,6 +78,7 @@ def test_page_is_whole(visit, path):
 def test_chapter_works(visit, path):
     page = visit(path)
     every_figure_has_number_caption_and_alt_text(page)
+    what_is_open_counts_on(page)
     predictions_are_answered_once_they_are_made(page)
     broken_terms_are_marked(page)
     sliders_move_the_picture(page)
@@ -333,6 +334,7 @@ def broken_terms_are_marked(page):
         return [document.querySelectorAll(".math .hurt").length, seen("p.check-pass"),
             seen("p.check-broken[role=status]")]}"""
     for button in page.query_selector_all("button.break"):
+        button.evaluate("button => button.closest('.toggle-hidden')?.querySelector('.toggle-button').click()")
         said, (hurt, green, red) = button.text_content(), page.evaluate(marks)
         assert (hurt, red) == (0, 0)
         button.focus()
@@ -342,7 +344,12 @@ def broken_terms_are_marked(page):
         assert (left, red) == (green - 1, 1), said
         page.keyboard.press("Enter")
         assert page.evaluate(marks) == [0, green, 0] and button.text_content() == said
+    close_boxes(page)
     assert page.trouble == []
+
+
+def close_boxes(page):
+    page.evaluate("document.querySelectorAll('.toggle:not(.toggle-hidden) > * > button').forEach((b) => b.click())")
 
 
 def test_a_picture_whose_script_is_missing_says_so(visit):
@@ -411,6 +418,26 @@ def every_figure_has_number_caption_and_alt_text(page):
         assert words[0] == "Fig." and re.fullmatch(r"\d+\.\d+", words[1]) and len(words) >= 8, words
         assert "TODO" not in words
         assert figure.query_selector("svg[role=img]").get_attribute("aria-label")
+
+
+def what_is_open_counts_on(page):
+    """Numbers of open formulas and statements have no gap, others a letter; no open line checks what a box hides."""
+    kinds = ".eqno", ".proof:not([class*=example]) > .admonition-title > .caption-number"
+    for kind in kinds:
+        numbers = page.evaluate(
+            """kind => [...document.querySelectorAll(kind)].map((node) => {
+                const box = node.closest(".dropdown");
+                return [node.textContent.match(/\\d+\\.(\\w+)/)[1], Boolean(box)]})""",
+            kind,
+        )
+        opened = [number for number, folded in numbers if not folded]
+        assert opened == [str(n + 1) for n in range(len(opened))]
+        assert all(re.fullmatch(r"\d+[a-z]+", number) for number, folded in numbers if folded)
+    strangers = page.evaluate("""() => [...document.querySelectorAll("p.check-pass > a:first-of-type")]
+        .filter((link) => !link.closest(".dropdown"))
+        .map((link) => link.hash.slice(1))
+        .filter((id) => document.getElementById(id).closest(".dropdown:not(.check)"))""")
+    assert strangers == []
 
 
 def page_fits_a_phone(page):
@@ -519,7 +546,7 @@ def links_open_folds(page):
     for place in page.evaluate(links):
         page.evaluate("(id) => document.querySelector(`a[href='#${id}']`).click()", place)
         page.wait_for_function("(id) => document.getElementById(id).checkVisibility()", arg=place)
-    page.evaluate("document.querySelectorAll('.toggle:not(.toggle-hidden) > * > button').forEach((b) => b.click())")
+    close_boxes(page)
     page.evaluate("history.replaceState(null, '', location.pathname)")
 
 

@@ -3,13 +3,13 @@
 A code cell with one of the tags of `RANKS` is folded under what it shows; neighbours of one rank share a fold. Of the
 lines that checks leave, the page shows one for each claim, where its first check stands, and a button for each variant
 that was broken there; single lines stand in the fold, of those that are alike the worst, and so does an admonition of
-class `check`, which is where a tolerance is explained. A solution takes in the cells that follow it, up to the next
-exercise or heading.
+class `check`, which is where a tolerance is explained. How a statement in a box that opens was checked stands in that
+box. A solution takes in the cells that follow it, up to the next exercise or heading.
 """
 
 import html
 import re
-from itertools import takewhile
+from itertools import groupby, pairwise, takewhile
 
 import ledger
 from docutils import nodes
@@ -50,20 +50,60 @@ def rank(node):
 def fold(app, doctree, docname):
     seen = set()
     told = {(r["id"], r["seen"]): times for r, times in ledger.gathered(ledger.records(app.env).get(docname, []))}
+    boxes = {id: box for id, box in stated_in(doctree) if not rank(box)}
     parents = {id(n.parent): n.parent for n in doctree.findall(nodes.container) if rank(n) is not None}
     for parent in parents.values():
-        children, group = [], []
-        for child in [*parent.children, None]:
-            if group and (child is None or rank(child) != rank(group[0])):
-                children.append(together(app, docname, group, seen, dict(told)))
-                group = []
-            if child is not None:
-                (group if rank(child) else children).append(child)
-                if rank(child) == "":
-                    no_lines(child)
+        children, home = [], None
+        of = homes(parent, boxes)
+        for (kind, _), group in groupby(parent.children, lambda child: (rank(child), of.get(child))):
+            group = list(group)
+            if kind:
+                home = of.get(group[0])
+                (children if home is None else home).append(together(app, docname, group, seen, dict(told)))
+                continue
+            children += group
+            for cell in group if kind == "" else ():
+                no_lines(cell)
         parent.children = children
         for child in children:
             child.parent = parent
+
+
+def stated_in(doctree):
+    """(id, box) of each statement in a box that opens."""
+    for box in doctree.findall(lambda node: "dropdown" in getattr(node, "attributes", {}).get("classes", ())):
+        for node in box.findall(nodes.Element):
+            yield from ((id, box) for id in node["ids"])
+
+
+def homes(parent, boxes):
+    """{cell: the box of what it checks}, for folded cells that show nothing but lines, and what explains or feeds them."""
+    of, home = {}, None
+    around = set(ancestors(parent))
+    for child in reversed(parent.children):
+        checked = [boxes.get(found[3]) for found in LINE.finditer(child.astext())] if rank(child) else []
+        if checked:
+            home = None if None in checked else checked[-1]
+        if not rank(child) or any(not LINE.search(output.astext()) for output in outputs(child)):
+            home = None
+        elif home is not None and home not in around:
+            of[child] = home
+    for before, child in pairwise(parent.children):  # an explanation that stands last belongs to what is before it
+        if isinstance(child, nodes.Admonition) and rank(child) and child not in of and before in of:
+            of[child] = of[before]
+    return of
+
+
+def ancestors(node):
+    while node is not None:
+        yield node
+        node = node.parent
+
+
+def outputs(cell):
+    return [
+        output for part in cell.children if part.get("nb_element") == "cell_code_output" for output in part.children
+    ]
 
 
 def together(app, docname, group, seen, told):
@@ -75,7 +115,7 @@ def together(app, docname, group, seen, told):
             continue
         source = [child for child in node.children if child.get("nb_element") == "cell_code_source"]
         asks = any(part.astext().startswith("predict(") for part in source)
-        for output in (out for child in node.children if child not in source for out in child.children):
+        for output in outputs(node):
             found = LINE.search(output.astext())
             if not found:
                 shown.append(output)

@@ -53,7 +53,7 @@ def configure(app, config):
     config.html_additional_pages.setdefault("index", "home.html")
     config.html_static_path += map(str, ASSETS)
     # Sphinx would not see that one of these files has changed, and would leave the pages as they were.
-    sources = [Path(__file__), *ASSETS, *DEMO, *sorted((HERE / "templates").rglob("*.html"))]
+    sources = [*sorted(HERE.glob("*.py")), *ASSETS, *DEMO, *sorted((HERE / "templates").rglob("*.html"))]
     config.page_digest = sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     # The sidebar has the search button: without this the theme adds a bar with another one.
     config.html_theme_options.setdefault("navbar_persistent", [])
