@@ -53,12 +53,10 @@ def fold(app, doctree, docname):
     boxes = {id: box for id, box in stated_in(doctree) if not rank(box)}
     parents = {id(n.parent): n.parent for n in doctree.findall(nodes.container) if rank(n) is not None}
     for parent in parents.values():
-        children, home = [], None
-        of = homes(parent, boxes)
-        for (kind, _), group in groupby(parent.children, lambda child: (rank(child), of.get(child))):
+        children, of = [], homes(parent, boxes)
+        for (kind, home), group in groupby(parent.children, lambda child, of=of: (rank(child), of.get(child))):
             group = list(group)
             if kind:
-                home = of.get(group[0])
                 (children if home is None else home).append(together(app, docname, group, seen, dict(told)))
                 continue
             children += group
@@ -77,7 +75,7 @@ def stated_in(doctree):
 
 
 def homes(parent, boxes):
-    """{cell: the box of what it checks}, for folded cells that show nothing but lines, and what explains or feeds them."""
+    """{cell: the box of what it checks}: of cells that show nothing but lines, and of what explains or feeds them."""
     of, home = {}, None
     around = set(ancestors(parent))
     for child in reversed(parent.children):
