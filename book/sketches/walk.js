@@ -23,6 +23,7 @@ export const compute = ({ values }, { order, read, scores, cut, old }) => {
   }, [0, 0, 0]);
   return {
     walks: piles.map((pile) => pile.map(mean)),
+    piles: piles.map((pile) => pile.at(-1) ?? null),
     state: read ? state : null,
     plain: Number.isFinite(plain[2]) ? plain : null,
     end: mean(walk(one, order).at(-1)),
@@ -36,7 +37,7 @@ const BARS = { x: 296, step: 32, top: TOP + 22, base: TOP + 122, most: 4 };
 const BIG = 2000;
 const to = ([x, y]) => [SIDE / 2 + 112 * x, TOP + SIDE / 2 - 112 * y];
 const height = (s) => (s === BIG ? BARS.base - BARS.top + 14 : ((s + BARS.most) / (2 * BARS.most)) * (BARS.base - BARS.top - 6) + 4);
-const show = (x) => (Math.abs(x) < 0.005 ? 0 : x).toFixed(2).replace("-", "−");
+const show = (x) => (Number.isFinite(x) ? (Math.abs(x) < 0.005 ? 0 : x).toFixed(2).replace("1000.00", "1000") : "−∞").replace("-", "−");
 
 const cross = ([ax, ay], [bx, by], [cx, cy]) => (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
 const hull = (points) => {
@@ -51,7 +52,7 @@ const hull = (points) => {
 
 export const draw = (data, state) => {
   const { values } = data, { order, read, scores, page, cut } = state, n = order.length;
-  const { walks, state: kept, plain, end, before } = compute(data, state);
+  const { walks, piles, state: kept, plain, end, before } = compute(data, state);
   const here = kept && mean(kept);
   const line = (points) => points.map((p, k) => `${k ? "L" : "M"}${to(p).map((x) => x.toFixed(1)).join(" ")}`).join("");
   const cards = order.map((j, k) => {
@@ -72,12 +73,16 @@ export const draw = (data, state) => {
   const both = cut && walks[1].length ? `<path d="${line([walks[0].at(-1), walks[1].at(-1)])}" stroke="currentColor" stroke-dasharray="3 4" fill="none"/>` : "";
   const steps = walks.map((w, k) => `<path d="${line(w)}" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="2" stroke-dasharray="${k ? "7 4" : ""}"/>${w.map((p) => `<circle cx="${to(p)[0]}" cy="${to(p)[1]}" r="2.5" fill="var(--t-orange)"/>`).join("")}`);
   const rows = kept
-    ? [["m", show(kept[0]).replace("1000.00", "1000"), "none"], ["y", `${show(kept[1])}, ${show(kept[2])}`, plain ? `${plain[0].toFixed(1)}, ${plain[1].toFixed(1)}`.replaceAll("-", "−") : "∞"], ["z", show(kept[3]), plain ? plain[2].toFixed(1) : "∞"]]
+    ? [["m", show(kept[0]), "none"], ["y", `${show(kept[1])}, ${show(kept[2])}`, plain ? `${plain[0].toFixed(1)}, ${plain[1].toFixed(1)}`.replaceAll("-", "−") : "∞"], ["z", show(kept[3]), plain ? plain[2].toFixed(1) : "∞"]]
     : [["m", "−∞", "none"], ["y", "0, 0", "0, 0"], ["z", "0", "0"]];
   const result = here ? `(${show(here[0])}, ${show(here[1])})` : "nothing yet";
   rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
+  // Of two piles the box shows both states and their join.
+  const states = cut && [...piles, kept].map((state) => (state ?? EMPTY).map(show));
+  const heads = states ? ["pile 1", "pile 2", "joined"] : ["with m", "without"], at = states ? [58, 117, 176] : [88, 170];
+  const lines = states ? ["m", "y₁", "y₂", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
   const box = { x: 268, y: 214 };
-  const table = rows.map(([name, a, b], k) => `<text x="${box.x + 8}" y="${box.y + 41 + 19 * k}" font-size="13" font-style="italic">${name}</text><text x="${box.x + 88}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${a}</text><text x="${box.x + 170}" y="${box.y + 41 + 19 * k}" font-size="13" text-anchor="middle">${b}</text>`);
+  const table = lines.map((line, k) => line.map((text, c) => `<text x="${box.x + (c ? at[c - 1] : 8)}" y="${box.y + 41 + 19 * k}" font-size="13" ${c ? 'text-anchor="middle"' : 'font-style="italic"'}>${text}</text>`).join(""));
   const said = !read ? (before ? "A new query, new scores: the cross has moved, and the old output (dashed ring) is of no use. Read the pages again." : "Nothing has been read.") : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
   const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The sums without m have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
   return {
@@ -89,7 +94,7 @@ export const draw = (data, state) => {
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
-      <text x="${box.x + 8}" y="${box.y + 18}">state</text><text x="${box.x + 88}" y="${box.y + 18}" text-anchor="middle">with m</text><text x="${box.x + 170}" y="${box.y + 18}" text-anchor="middle">without</text>${table.join("")}
+      <text x="${box.x + 8}" y="${box.y + 18}">state</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}
       <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: 4 numbers${cut ? " a pile" : ""} and the query, however many pages there are</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
