@@ -426,7 +426,7 @@ def what_is_open_counts_on(page):
     for kind in kinds:
         numbers = page.evaluate(
             """kind => [...document.querySelectorAll(kind)].map((node) => {
-                const box = node.closest(".dropdown");
+                const box = node.closest(".dropdown, details");
                 return [node.textContent.match(/\\d+\\.(\\w+)/)[1], Boolean(box)]})""",
             kind,
         )
