@@ -94,7 +94,7 @@ export const draw = (data, state) => {
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
-      <text x="${box.x + 8}" y="${box.y + 18}">state</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}
+      <text x="${box.x + 8}" y="${box.y + 18}">${states ? "" : "state"}</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}
       <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: 4 numbers${cut ? " a pile" : ""} and the query, however many pages there are</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
