@@ -222,6 +222,23 @@ def test_the_path_of_full_fine_tuning_has_no_distance_from_itself(task):
     torch.testing.assert_close(lora.distance(still, path[10], task.W), torch.ones(2, 1, **DOUBLE))
 
 
+def test_a_change_has_no_angle_with_itself_whatever_its_length(task):
+    own = lora.full_change(task, "SGD", 3)
+    assert own.shape == (2, sum(W[0].numel() for W in task.W))
+    torch.testing.assert_close(lora.in_direction(3 * own, own), own.new_zeros(2), atol=1e-7, rtol=0)
+    across = gauss(*own.shape)
+    across -= (across * own).sum(1, keepdim=True) / own.square().sum(1, keepdim=True) * own
+    torch.testing.assert_close(lora.in_direction(across, own), own.new_ones(2))
+    equal = across / across.norm(dim=1, keepdim=True) + own / own.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(lora.in_direction(equal, own), own.new_full((2,), 0.5**0.5))
+
+
+def test_the_change_is_that_at_the_rate_of_the_least_loss(task):
+    Ws = [torch.stack([W, W + 1, W + 2], 1) for W in task.W]
+    moved = lora.change(task, Ws, torch.tensor([[3.0, 1.0, 2.0], [5.0, 4.0, 0.5]]))
+    torch.testing.assert_close(moved, torch.stack([torch.ones_like(moved[0]), 2 * torch.ones_like(moved[1])]))
+
+
 def test_random_pairs_have_the_shape_of_the_gradient():
     A, B = lora.orthonormal(gauss(2, 10, 64), 3, gauss(2, 2, 64, 16))
     assert A.shape == (2, 10, 3) and B.shape == (2, 3, 64)
@@ -290,7 +307,7 @@ def test_what_is_shipped_is_whole_and_small():
     shape = (2, 2, len(lora.STARTS), len(lora.MARKS), 24)
     assert {name: arrays[name].shape for name in arrays} == {
         "loss": shape, "rate": shape, "there": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24),
-        "cut": (2, 2, 24)
+        "aside": (2, 2, len(lora.STARTS), 24), "cut": (2, 2, 24)
     }  # fmt: skip
     assert all(np.isfinite(arrays[name]).all() for name in arrays)
 

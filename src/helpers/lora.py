@@ -267,18 +267,40 @@ def at_best(values, loss):
     return values.gather(1, loss.argmin(1, keepdim=True))[:, 0]
 
 
-def measure(task, rule, start, r, far):
+def measure(task, rule, start, r, far, own):
     """One start under one rule, from step to step.
 
     Gives {"loss": after each of MARKS at each network's best learning rate, "rate": that rate's number, "there": the
-    distance from the path `far` of full fine-tuning at that rate, "gap": at the rate that is nearest}, each (mark, S).
+    distance from the path `far` of full fine-tuning at that rate, "gap": at the rate that is nearest}, each (mark, S),
+    and "aside": after ten steps the distance in direction from `own`, the change of the matrices by full fine-tuning at
+    its own best rate, (S,).
     """
     how = RULES[rule][0], offered(rule, start)
     kept = train(parts(task, task.G, start, r), task.tune, task.batches[: MARKS[-1]], *how, MARKS)
     loss = torch.stack([losses(task.tune, kept[k]).nan_to_num(torch.inf) for k in MARKS])
     gap = torch.stack([distance(kept[k], far[k], task.W) for k in MARKS])
     there = gap.gather(-1, loss.argmin(-1, keepdim=True))[..., 0]
-    return {"loss": loss.amin(-1), "rate": loss.argmin(-1), "there": there, "gap": gap.amin(-1)}
+    aside = in_direction(change(task, kept[10], loss[MARKS.index(10)]), own)
+    return {"loss": loss.amin(-1), "rate": loss.argmin(-1), "there": there, "gap": gap.amin(-1), "aside": aside}
+
+
+def change(task, Ws, loss):
+    """How far all matrices of a network have gone at the rate of the least loss (S, k), in one row: (S, ·)."""
+    at = torch.arange(len(loss)), loss.argmin(1)
+    return torch.cat([(W[at] - W_0).flatten(1) for W, W_0 in zip(Ws, task.W, strict=True)], 1)
+
+
+def full_change(task, rule, steps=10):
+    """The change by full fine-tuning after ten steps, for each network at its own best rate: (S, ·)."""
+    made = parts(task, task.G, "full", 0), task.tune, task.batches[:steps]
+    [Ws] = train(*made, *RULES[rule]).values()
+    return change(task, Ws, losses(task.tune, Ws).nan_to_num(torch.inf))
+
+
+def in_direction(moved, whole):
+    """Distance of changes (S, ·) at their best lengths, relative: the sine of the angle between them, (S,)."""
+    cos = (moved * whole).sum(1) / moved.norm(dim=1) / whole.norm(dim=1)
+    return (1 - cos**2).clamp(min=0).sqrt()
 
 
 def distance(Ws, to, since):
@@ -307,19 +329,20 @@ def with_few(task, rule, start, N):
 def experiment(networks, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES):
     """What chapter 5 ships, as arrays: loss, rate, there, gap (rule, r, start, mark, S), few (rule, start, N, 2, S).
 
-    And cut (r, part, S): LoRA-GA under SGD without each of CUTS.
+    And aside (rule, r, start, S), and cut (r, part, S): LoRA-GA under SGD without each of CUTS.
     """
-    task, found, right = Task(networks), {"loss": [], "rate": [], "there": [], "gap": []}, []
+    task, found, right = Task(networks), {"loss": [], "rate": [], "there": [], "gap": [], "aside": []}, []
     for rule in rules:
-        far = full_path(task, rule)
+        far, own = full_path(task, rule), full_change(task, rule)
         for r in ranks:
             for start in starts:
-                one = measure(task, rule, start, r, far)
+                one = measure(task, rule, start, r, far, own)
                 for name, rows in found.items():
                     rows.append(one[name])
         right += [with_few(task, rule, start, N) for start in ("LoRA", ("gradient", False, 1)) for N in few]
-    shape = len(rules), len(ranks), len(starts), len(MARKS), len(networks)
-    arrays = {name: torch.stack(rows).reshape(shape).numpy() for name, rows in found.items()}
+    shape, each = (len(rules), len(ranks), len(starts)), {"aside": (len(networks),)}
+    shapes = {name: (*shape, *each.get(name, (len(MARKS), len(networks)))) for name in found}
+    arrays = {name: torch.stack(rows).reshape(shapes[name]).numpy() for name, rows in found.items()}
     arrays = {name: a.astype({"rate": np.int8, "loss": np.float64}.get(name, np.float32)) for name, a in arrays.items()}
     if few:
         arrays["few"] = torch.stack(right).reshape(len(rules), 2, len(few), 2, len(networks)).numpy()
@@ -355,7 +378,7 @@ class Live(TorchDispatchMode):
 
 def differences(made, shipped):
     """{what: (largest difference, what is allowed)} of two files; of 400 images two may fall on the other side."""
-    limits = {"loss": 1e-3, "there": 1e-3, "gap": 1e-3, "cut": 1e-3, "few": 0.006}
+    limits = {"loss": 1e-3, "there": 1e-3, "gap": 1e-3, "aside": 1e-3, "cut": 1e-3, "few": 0.006}
     return {name: (float(np.abs(made[name] - shipped[name]).max()), limit) for name, limit in limits.items()}
 
 
