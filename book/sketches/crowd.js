@@ -43,8 +43,9 @@ export const draw = (data, state) => {
   const arrows = data.points.map((y, k) => [to(y), to(g[k])]).map(([[a, b], [c, d]]) => `<path d="M${p(a)} ${p(b)}L${p(c)} ${p(d)}" stroke="${blue}" stroke-width="2"/><circle cx="${p(c)}" cy="${p(d)}" r="4" fill="${blue}"/>`);
   const seen = fakes.map(to), out = seen.filter((v) => !inside(v));
   const dots = seen.filter(inside).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="2"/>`);
-  const edge = out.map((v) => v.map((u, i) => u - MID[i])).map(([x, y]) => [x, y].map((u, i) => MID[i] + (u * 144) / Math.max(Math.abs(x), Math.abs(y))));
-  const hollow = edge.map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="3.5"/>`);
+  const edge = out.map((v) => v.map((u, i) => u - MID[i])).map(([x, y]) => [x, y].map((u) => (u * 144) / Math.max(Math.abs(x), Math.abs(y))));
+  const places = new Set(edge.map((v) => v.map((u) => 8 * Math.round(u / 8)).join())); // one ring for those side by side
+  const rings = [...places].map((v) => v.split(",")).map(([x, y]) => `<circle cx="${MID[0] + +x}" cy="${MID[1] + +y}" r="3.5"/>`);
   const bars = count.map((n, k) => {
     const h = (170 * n) / M;
     return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="${orange}" opacity="${gone ? 0.3 : 1}"/><text x="${328.5 + 18 * k}" y="243" text-anchor="middle" font-size="11">${k + 1}</text>`;
@@ -56,12 +57,12 @@ export const draw = (data, state) => {
   const weight = w_t.toFixed(2) + (state.bound ? ", bounded" : ""), kept = left < 0.005 ? "0" : left.toFixed(2);
   const rule = state.bound ? `, the bound leaves ${kept} of it` : w_t && most_p < 1 ? `, unstable above a share of ${most_p.toFixed(2)}` : ", stable at any share";
   const end = gone ? `the table has exploded after ${step} steps, with a share of ${most.toFixed(2)} nearest to point ${count.indexOf(Math.max(...count)) + 1}` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
-  const away = out.length ? ` ${out.length} of the ${M} fakes are outside of the frame.` : "";
+  const away = out.length ? ` Outside of the frame: ${out.length} of ${M} fakes.` : "";
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${weight}${state.bound ? `, of which ${kept} is left` : ""}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="10" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}<g class="t-blue">${arrows.join("")}</g></g>
-      <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g><g fill="none" stroke="${orange}" stroke-width="1.3">${hollow.join("")}</g>
+      <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g><g fill="none" stroke="${orange}" stroke-width="1.3">${rings.join("")}</g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}${named.join("")}
       <text x="318" y="259" font-size="12">line: share of the data</text><text x="318" y="278">wₜ = ${w_t.toFixed(2)}${state.bound ? `, left: ${kept}` : ""}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
