@@ -354,6 +354,9 @@ def test_stretch_finds_what_was_stretched():
         found, move = skip.stretch(a, b, vectors, whole)
         torch.testing.assert_close(found.diag() if whole else found, factor)
         torch.testing.assert_close(move(a), b)
+        found_too, stay = skip.stretch(a, b, vectors, whole, kept=True)
+        torch.testing.assert_close(found_too, found)
+        torch.testing.assert_close(stay(a) - a.mean(0), b - b.mean(0))
 
 
 def test_cases_that_change_nothing_are_the_network(networks, monkeypatch):

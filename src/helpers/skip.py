@@ -486,7 +486,12 @@ CASES = {  # name: factors on the skips but for the last step, in the last, on w
 }
 GAUSSIAN = {"exact": 1797, "exact, 100 images": 100, "exact, one variance": 0}  # images that give mean and covariance
 AFTER = {"contrast": ["as trained", "Skip-Tuning"], "covariance": ["as trained", "Skip-Tuning", "exact"]}
-LIKE = {"noise by direction": (False, False), "answer by direction": (True, False), "answer, affine": (True, True)}
+LIKE = {  # name: is the answer changed, or else the noise; by a whole matrix; does its mean stay
+    "noise by direction": (False, False, False),
+    "answer by direction": (True, False, False),
+    "answer, affine": (True, True, False),
+    "answer by direction, mean kept": (True, False, True),
+}
 TRIED = [*CASES, *GAUSSIAN, *LIKE, *(f"{how}: {case}" for how, cases in AFTER.items() for case in cases)]
 IDENTITY = [0.8, 0.9, 0.95, 1.0, 1.05, 1.1]  # factors on the residual networks' identity branches
 
@@ -557,31 +562,32 @@ def exactly(network, n, x, gauss):
 def like(network, n, x, other, vectors, how):
     """Images of an untuned network whose estimate is changed by the part of Skip-Tuning's change that is linear.
 
-    `how` is a pair: whether it is the answer x̂_0 = y − s ε̂ that is changed, or else ε̂; whether by an affine map, or
-    else, around its mean, by one factor along each of the `vectors` (64, 64). Either is fitted by least squares to what
-    Skip-Tuning makes at each step of the untuned path of `other`.
+    `how` is one of LIKE: whether it is the answer x̂_0 = y − s ε̂ that is changed, or else ε̂; whether by an affine map,
+    or else, around its mean, by one factor along each of the `vectors` (64, 64); whether its mean stays, or else is
+    moved too. All is fitted by least squares to what Skip-Tuning makes at each step of the untuned path of `other`.
     """
-    answer, whole = how
+    answer, whole, kept = how
     grid, plain, low = even(n), estimator(network), estimator(network, LOW)
     turn = (lambda y, s, e: y - s * e) if answer else (lambda y, s, e: e)
     back = (lambda y, s, a: (y - a) / s) if answer else (lambda y, s, a: a)
     maps, path = {}, euler(plain, grid[0] * other.flatten(0, 1), grid)
     for y, s in zip(path, grid[:-1], strict=False):
-        maps[s.item()] = stretch(turn(y, s, plain(y, s)), turn(y, s, low(y, s)), vectors, whole)[1]
+        maps[s.item()] = stretch(turn(y, s, plain(y, s)), turn(y, s, low(y, s)), vectors, whole, kept)[1]
     e = lambda y, s: back(y, s, maps[s.item()](turn(y, s, plain(y, s))))
     return euler(e, grid[0] * x.flatten(0, 1), grid)[-1].view(x.shape)
 
 
-def stretch(a, b, vectors, whole=False):
+def stretch(a, b, vectors, whole=False, kept=False):
     """The factor along each of the `vectors` that takes a (N, …) nearest to b, each around its mean; and the map.
 
-    With `whole` it is a matrix in the place of the factors.
+    With `whole` it is a matrix in the place of the factors. The map takes the mean of a to that of b, or with `kept` to
+    itself.
     """
     rows = lambda x: x.flatten(1).double() @ vectors
     A, B = rows(a) - rows(a).mean(0), rows(b) - rows(b).mean(0)
     factor = torch.linalg.lstsq(A, B).solution if whole else (A * B).sum(0) / A.square().sum(0)
     bend = (lambda r: r @ factor) if whole else (lambda r: r * factor)
-    moved = lambda x: (bend(rows(x) - rows(a).mean(0)) + rows(b).mean(0)) @ vectors.T
+    moved = lambda x: (bend(rows(x) - rows(a).mean(0)) + rows(a if kept else b).mean(0)) @ vectors.T
     return factor, lambda x: moved(x).view(x.shape).to(x.dtype)
 
 
