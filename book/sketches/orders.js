@@ -1,37 +1,19 @@
 // Chapter 8: the five steps of a recipe in an order that a hand chooses, what a visit after each of them does, and what
-// becomes of the block in all 32 schedules. state: order, its number among the 120 in the order of a dictionary in which
-// guard, insert, typeset, mark, release follow each other; page, 1 if the engine must have the block in the page.
-const STEPS = ["guard", "insert", "typeset", "mark", "release"];
-const arrangements = (steps) => (steps.length ? steps.flatMap((step) => arrangements(steps.filter((s) => s !== step)).map((rest) => [step, ...rest])) : [[]]);
-const ORDERS = arrangements(STEPS);
+// becomes of the block in all 32 schedules. data: orders, all 120. state: order, the number of one; page, 1 if the engine
+// must have the block in the page.
 const take = (step, [i, t, m, g]) => [i || step === "insert", t || step === "typeset", m || (t && step === "mark"), (g || step === "guard") && step !== "release"];
 const visit = ([i, t, m, g]) => [i && !g, i && !g && !(t && m)];
 
-// [whole, translated] of the schedule whose bit k is a visit after step k; a last one, when all is quiet, comes anyway.
-const outcome = (steps, schedule, page) => {
-  let bits = [false, false, false, false], whole = true, translated = false, prose = false, formula = false;
-  [...steps, "end"].forEach((step, k) => {
-    if (page && step === "typeset" && !bits[0]) whole = false;
-    bits = take(step, bits);
-    const told = bits[0] && ["guard", "mark", "release"].includes(step);
-    prose ||= told || step === "insert";
-    formula ||= told || step === "insert" || step === "typeset";
-    if (!((schedule >> k) & 1) && step !== "end") return;
-    const [reached, garbled] = visit(bits);
-    translated ||= reached && prose;
-    whole &&= !(garbled && formula);
-    prose = formula = false;
-  });
-  return [whole, translated];
-};
-
-export const compute = (data, { order, page }) => {
-  const steps = ORDERS[order];
+// A schedule has a visit or none after each of the five steps, and one more at the end. Of the 32, those that avoid all
+// steps after which a visit garbles leave the formula whole, and those that avoid all after which it translates leave the
+// prose as it was.
+export const compute = ({ orders }, { order, page }) => {
+  const steps = orders[order];
   let bits = [false, false, false, false];
   const visits = steps.map((step) => visit((bits = take(step, bits))).map(Number));
-  const ends = Array.from({ length: 32 }, (_, schedule) => outcome(steps, schedule, page === 1));
-  const [whole, translated] = [0, 1].map((k) => ends.filter((end) => end[k]).length);
-  return { visits, whole, translated };
+  const [untouched, harmless] = [0, 1].map((k) => (visits[4][k] ? 0 : 2 ** visits.filter((one) => !one[k]).length));
+  const early = page && steps.indexOf("typeset") < steps.indexOf("insert");
+  return { visits, early: Number(early), whole: early ? 0 : harmless, translated: 32 - untouched };
 };
 
 const [W, H, LEFT, SLOT, TOP] = [480, 214, 6, 94, 10];
@@ -39,8 +21,7 @@ const middle = (k) => LEFT + SLOT * (k + 0.5);
 const COLOUR = { guard: "green", release: "green", typeset: "blue", mark: "blue" };
 
 export const draw = (data, state) => {
-  const { visits, whole, translated } = compute(data, state), steps = ORDERS[state.order];
-  const early = state.page && steps.indexOf("typeset") < steps.indexOf("insert");
+  const { visits, early, whole, translated } = compute(data, state), steps = data.orders[state.order];
   const said = visits.map(([reached, garbled], k) => (garbled ? "garbles" : reached ? "translates" : steps.slice(0, k + 1).includes("insert") ? "passes over" : "finds nothing"));
   const boxes = steps.map((step, k) => {
     const paint = COLOUR[step] ? `var(--t-${COLOUR[step]})` : "currentColor", wrong = said[k] === "garbles";
@@ -66,9 +47,9 @@ export const draw = (data, state) => {
 export default stage({
   draw,
   drag(data, state, name, x) {
-    const rest = ORDERS[state.order].filter((step) => step !== name);
+    const rest = data.orders[state.order].filter((step) => step !== name);
     const to = Math.max(0, Math.min(4, Math.round((x - LEFT) / SLOT - 0.5)));
     const moved = [...rest.slice(0, to), name, ...rest.slice(to)].join();
-    return { order: ORDERS.findIndex((steps) => steps.join() === moved) };
+    return { order: data.orders.findIndex((steps) => steps.join() === moved) };
   },
 });
