@@ -1,27 +1,24 @@
-// Each recipe brings a paragraph p, not yet in the page, into the element box.
-const inOneTask = (p, box) => {
+const inOneTask = (p, box) => { // KaTeX
   box.append(p);
-  renderMathInElement(p); // KaTeX; in MathJax 3 and 4: MathJax.typeset([p])
+  renderMathInElement(p);
   mark(p);
 };
-
-const offThePage = async (p, box) => {
-  await MathJax.typesetPromise([p]); // MathJax 3 and 4
+const offThePage = async (p, box) => { // MathJax 3 and 4
+  await MathJax.typesetPromise([p]);
   mark(p);
   box.append(p);
 };
-
-const sourceMarked = (p, box) => {
+const sourceMarked = (p, box) => { // MathJax 2.7
   wrap(p);
   box.append(p);
-  MathJax.Hub.Queue(["Typeset", MathJax.Hub, p]); // MathJax 2.7
+  MathJax.Hub.Queue(["Typeset", MathJax.Hub, p]);
 };
-
-const FORMULA = "mjx-container, .MathJax, .MathJax_CHTML, .MathJax_SVG, .katex";
-const mark = (p) =>
-  p.querySelectorAll(FORMULA).forEach((formula) => formula.classList.add("notranslate"));
-
-const SOURCE = /\\\(.*?\\\)|\\\[.*?\\\]/gs; // \(…\) or \[…\]
-const wrap = (p) => {
-  p.innerHTML = p.innerHTML.replace(SOURCE, '<span class="notranslate">$&</span>');
+const mark = (p) => {
+  for (const formula of p.querySelectorAll("mjx-container, .katex"))
+    formula.classList.add("notranslate");
+};
+const wrap = (p) => { // each \(…\) and \[…\]
+  const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
+  const span = '<span class="notranslate">$&</span>';
+  p.innerHTML = p.innerHTML.replace(source, span);
 };
