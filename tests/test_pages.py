@@ -117,12 +117,12 @@ def formulas_are_set(page, path):
     assert missing == []
 
 
-# axe looks at every element. Of formulas, which have the colour of their line, twenty stay whole; of the words of code
-# with one class, one; of a table, ten rows; of the lines of single checks, ten of each kind; of what is drawn, nothing,
-# for it has its text alternative.
+# axe looks at every element. Of formulas, which have the colour of their line, twenty stay whole, and those in heads of
+# tables; of the words of code with one class, one; of a table, ten rows; of the lines of single checks, ten of each
+# kind; of what is drawn, nothing, for it has its text alternative.
 REDUCE = """() => {
     const seen = new Set();
-    [...document.querySelectorAll(".katex")].slice(20).forEach((formula) => formula.remove());
+    [...document.querySelectorAll(".katex:not(th *)")].slice(20).forEach((formula) => formula.remove());
     for (const kind of ["pass", "broken"])
         [...document.querySelectorAll(`p.check-${kind}`)].slice(10).forEach((line) => line.remove());
     document.querySelectorAll("svg[role=img], .knobs").forEach((picture) => picture.replaceChildren());

@@ -77,11 +77,11 @@ def stated_in(doctree):
 def homes(parent, boxes):
     """{cell: the box of what it checks}: of cells that show nothing but lines, and of what explains or feeds them."""
     of, home = {}, None
-    around = set(ancestors(parent))
+    around, order = set(ancestors(parent)), {box: n for n, box in enumerate(boxes.values())}
     for child in reversed(parent.children):
         checked = [boxes.get(found[3]) for found in LINE.finditer(child.astext())] if rank(child) else []
         if checked:
-            home = None if None in checked else checked[-1]
+            home = None if None in checked else max(checked, key=order.get)
         if not rank(child) or any(not LINE.search(output.astext()) for output in outputs(child)):
             home = None
         elif home is not None and home not in around:
