@@ -19,6 +19,7 @@ from sphinx.util.fileutil import copy_asset
 HERE = Path(__file__).parent
 MODULE = HERE.parents[1] / "notranslate-math/notranslate-math.js"
 DEMO = [MODULE, *(HERE.parent / "assets" / name for name in ("translator.js", "translate-demo.js"))]  # of chapter 8
+SEARCH = HERE.parent / "assets/search.js"
 ASSETS = [HERE.parent / "assets" / name for name in ("page.css", "page.js", "pictures.js", "ledger.schema.json")]
 ASSETS += [HERE.parents[1] / "src/helpers/stage.css", MODULE]
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]  # the live engine of chapter 8's demonstration
@@ -53,7 +54,7 @@ def configure(app, config):
     config.html_additional_pages.setdefault("index", "home.html")
     config.html_static_path += map(str, ASSETS)
     # Sphinx would not see that one of these files has changed, and would leave the pages as they were.
-    sources = [*sorted(HERE.glob("*.py")), *ASSETS, *DEMO, *sorted((HERE / "templates").rglob("*.html"))]
+    sources = [*sorted(HERE.glob("*.py")), SEARCH, *ASSETS, *DEMO, *sorted((HERE / "templates").rglob("*.html"))]
     config.page_digest = sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     # The sidebar has the search button: without this the theme adds a bar with another one.
     config.html_theme_options.setdefault("navbar_persistent", [])
@@ -130,6 +131,8 @@ def trim_static(app, error):
     static = Path(app.outdir, "_static")
     for path in {path for pattern in UNUSED for path in static.glob(pattern)}:
         path.unlink()
+    with (static / "searchtools.js").open("a", encoding="utf-8") as script:  # which Sphinx, too, copies at every build
+        script.write(SEARCH.read_text("utf-8"))
     subset_icons(static)
 
 

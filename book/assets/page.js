@@ -122,18 +122,6 @@
   for (const link of document.querySelectorAll(".admonition-title a"))
     link.addEventListener("click", (event) => event.stopPropagation());
 
-  // Excerpts in the results of a search have no formulas and no code, which would be raw, and no tools of the page.
-  // From a disk no page can be asked for them.
+  // Excerpts in the results of a search are read from the pages, and from a disk no page can be asked for them.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-  addEventListener("DOMContentLoaded", () => {
-    if (typeof Search === "undefined") return;
-    const { htmlToText } = Search;
-    Search.htmlToText = (html, anchor) => {
-      const page = new DOMParser().parseFromString(html, "text/html");
-      page.querySelectorAll(".math, .highlight").forEach((raw) => raw.replaceWith("…"));
-      page.querySelectorAll(".bd-header-article, .bd-sidebar-secondary, #jb-print-docs-body, footer, script, summary, .headerlink")
-        .forEach((tool) => tool.remove());
-      return htmlToText(page.documentElement.outerHTML, anchor);
-    };
-  });
 }
