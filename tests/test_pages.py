@@ -422,7 +422,7 @@ def every_figure_has_number_caption_and_alt_text(page):
 
 def what_is_open_counts_on(page):
     """Numbers of open formulas and statements have no gap, others a letter; no open line checks what a box hides."""
-    kinds = ".eqno", ".proof:not([class*=example]) > .admonition-title > .caption-number"
+    kinds = ".eqno", ".proof > .admonition-title > .caption-number"
     for kind in kinds:
         numbers = page.evaluate(
             """kind => [...document.querySelectorAll(kind)].map((node) => {
