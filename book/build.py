@@ -4,10 +4,14 @@ What is wrong is told once, last on the screen, with file, cell and line. Usage:
 """
 
 import json
+import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+from hashlib import sha256
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -17,6 +21,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TOLD = re.compile(r"^(?:(?P<file>/.*?\.\w+)(?::(?P<line>\d+))?: )?(?:WARNING|ERROR|SEVERE|CRITICAL): (?P<what>.*)$")
 STOPPED = re.compile(r"^(Extension error|Theme error|Configuration error|Sphinx error|Exception occurred)")
 ELSEWHERE = re.compile(r"unknown document: '?([^'\[]+)|undefined label: '?([^'\s\[]+)|equation not found: (\S+)")
+NOT_OURS = ("_build", "node_modules", "__pycache__")
 TOC = """format: jb-book
 root: book/how_to_read
 parts:
@@ -30,7 +35,12 @@ parts:
 
 def main(number=None):
     out, options = ROOT, ["-W", "--keep-going"]
-    if number:
+    made_of, now = ROOT / "_build/html/.made-of", digest(ROOT)
+    if not number:
+        if made_of.exists() and made_of.read_text("utf-8") == now:
+            return print(f"Nothing has changed since the book was built: {made_of.parent}")
+        made_of.unlink(missing_ok=True)
+    else:
         found = sorted(ROOT.glob(f"notebooks/{number}_*.ipynb"))
         if not found:
             sys.exit(f"There is no notebook {number}_….ipynb in notebooks/.")
@@ -54,7 +64,19 @@ def main(number=None):
         sys.exit("\n".join(["", "The book was not built:", *dict.fromkeys(problems)]))
     if not number:
         pack(out / "_build/html")
+        made_of.write_text(now, "utf-8")
     print(f"Built: {out / '_build/html'}")
+
+
+def digest(root):
+    """A digest of every file of the project, the seed, and what is installed."""
+    installed = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
+    made_of = sha256(repr([platform.python_version(), os.environ.get("BOOK_SEED"), installed]).encode())
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in NOT_OURS and not name.startswith("."))
+        for path in (Path(folder, name) for name in sorted(files)):
+            made_of.update(f"{path.relative_to(root)} {path.stat().st_size} ".encode() + path.read_bytes())
+    return made_of.hexdigest()
 
 
 def pack(pages):

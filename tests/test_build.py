@@ -40,6 +40,23 @@ def test_each_problem_is_told_once_with_its_cell(capsys):
     assert capsys.readouterr().out == "reading sources... \n"
 
 
+def test_a_book_is_built_again_when_something_has_changed(tmp_path, monkeypatch):
+    file = tmp_path / "notebooks/01_a.ipynb"
+    file.parent.mkdir()
+    file.write_text("{}")
+    seen = [build.digest(tmp_path)]
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build/page.html").write_text("what is built does not count")
+    assert build.digest(tmp_path) == seen[0]
+    file.write_text("[]")
+    seen.append(build.digest(tmp_path))
+    file.rename(file.with_name("02_a.ipynb"))
+    seen.append(build.digest(tmp_path))
+    monkeypatch.setenv("BOOK_SEED", "7")
+    seen.append(build.digest(tmp_path))
+    assert len(set(seen)) == 4
+
+
 def test_a_chapter_alone_may_refer_to_the_rest_of_the_book():
     assert build.lies_elsewhere("x: undefined label: 'ex-rnn-linear' [ref.ref]")
     assert build.lies_elsewhere("x: equation not found: eq-rnn-attention")
