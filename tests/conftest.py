@@ -1,6 +1,7 @@
 """The built book, served on the loopback, and a browser to open it with."""
 
 import os
+import re
 
 # Before numpy and torch are loaded, here, in the workers and in their kernels: with a thread for each core in each of
 # them they would wait for one another.
@@ -22,10 +23,10 @@ HTML = ROOT / os.environ.get("BOOK_HTML", "_build/html")  # another one while a 
 
 
 class Scheduling(LoadScopeScheduling):
-    """One test after the other to whoever is free; but one worker does all that needs JupyterLab, with one server."""
+    """One test after the other to whoever is free; but one worker does all that shares a server."""
 
     def _split_scope(self, nodeid):
-        return nodeid.partition("::")[0] if "test_lab" in nodeid else nodeid
+        return nodeid.partition("::")[0] if re.search("test_(lab|ledger)", nodeid) else nodeid
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -1,10 +1,11 @@
 """The ledger balances or the build stops: tiny books, built for real."""
 
 import json
+import multiprocessing
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import nbformat
@@ -25,6 +26,31 @@ INDEX = "# Book\n\n{total}`claims`, {total}`comparisons`, {total}`broken variant
 LEDGER = "\n```{ledger}\n```\n"
 PASSES = "check.close('a-claim', 1.0, 1.0, atol=0)"
 BREAKS = "check.fails('a-claim', 2.0, 1.0, atol=0.5, broken='a sign')"
+# To load Jupyter Book takes most of the time of a tiny build: one process does it, and each build is a fork of it.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        "jupyter_book.cli.main",
+        "jupyter_book.sphinx",
+        "jupyter_cache.executors",
+        "myst_nb.sphinx_ext",
+        "sphinx.ext.autodoc",
+        "sphinx_book_theme",
+        "sphinx_exercise",
+        "sphinx_proof",
+        "sphinxcontrib.bibtex",
+        "helpers",
+    ]
+)
+
+
+def jupyter_book(said, *arguments):
+    from jupyter_book.cli.main import main
+
+    with open(said, "w") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    main(arguments)
 
 
 @pytest.fixture
@@ -42,17 +68,19 @@ def build(tmp_path):
         notebook = nbformat.v4.new_notebook(cells=cells)
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, tmp_path / "one.ipynb")
-        command = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        pages = tmp_path / "_build" / "html"
-        return done, {p.stem: p.read_text() for p in pages.glob("*.html")}
+        said = tmp_path / "said"
+        fork = FORKS.Process(target=jupyter_book, args=(said, "build", "-n", "-W", "--keep-going", str(tmp_path)))
+        fork.start()
+        fork.join()
+        pages = {p.stem: p.read_text() for p in (tmp_path / "_build/html").glob("*.html")}
+        return SimpleNamespace(returncode=fork.exitcode, said=said.read_text()), pages
 
     return build
 
 
 def test_balanced(build, tmp_path):
     done, pages = build(CLAIM + LEDGER, f"from helpers import check\n{PASSES}\n{BREAKS}")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.said
     chapter, ledger = pages["one"], pages["index"]
     assert "✓" in chapter and "goes red: a sign" in chapter and "How it was checked · 3 lines" in chapter
     assert "1, 1, 1." in ledger
@@ -72,7 +100,7 @@ def test_balanced(build, tmp_path):
     # The check is dropped: the build stops, and stops again although nothing has changed since.
     for _ in range(2):
         done, _ = build(CLAIM, "from helpers import check")
-        assert done.returncode != 0 and "claim 'a-claim' has no check" in done.stdout + done.stderr
+        assert done.returncode != 0 and "claim 'a-claim' has no check" in done.said
 
 
 def page_text(page):
@@ -89,7 +117,7 @@ def test_one_line_for_a_claim(build):
     ]
     note = "```{admonition} Why\n:class: check\nWe allow $2$.\n```\n"
     done, pages = build(CLAIM + LEDGER + note, *cells)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.said
     page = pages["one"].partition('class="cell folded')[2]
     outside, inside = page.partition("<details")[::2]
     inside = inside.partition("</details>")[0]
@@ -109,17 +137,17 @@ def test_one_line_for_a_claim(build):
 def test_ranks_are_held(build):
     note = "```{admonition} Why\n:class: check\nSo.\n```\n\nBut.\n"
     done, _ = build(CLAIM + note, f"from helpers import check\n{PASSES}", tags=())
-    said = done.stdout + done.stderr
+    said = done.said
     assert done.returncode != 0 and "lacks the tag 'check'" in said and "stands beside no check" in said
 
 
 def test_unbalanced(build):
     """A broken variant is no evidence for its claim; a check needs a claim."""
     done, _ = build(CLAIM, f"from helpers import check\n{BREAKS}\ncheck.close('other', 1, 1, atol=0)")
-    said = done.stdout + done.stderr
+    said = done.said
     assert done.returncode != 0 and "claim 'a-claim' has no check" in said and "check 'other' has no claim" in said
 
 
 def test_a_failing_check_stops_the_build(build):
     done, _ = build(CLAIM, "from helpers import check\ncheck.close('a-claim', 2.0, 1.0, atol=0)")
-    assert done.returncode != 0 and "claim a-claim: worst at" in done.stdout + done.stderr
+    assert done.returncode != 0 and "claim a-claim: worst at" in done.said

@@ -63,20 +63,19 @@ def test_there_are_pages():
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_page_is_whole(visit, path):
+def test_page_is_whole_and_works(visit, path):
     page = visit(path)
     formulas_are_set(page, path)
     no_raw_tex_outside_of_formulas(page)
     if path in CHAPTERS:
         chapter_weighs_little(page)
+        chapter_works(page)
     page_fits_a_phone(page)
     page.set_viewport_size({"width": 1280, "height": 900})
     page_survives_translation(page)
 
 
-@pytest.mark.parametrize("path", CHAPTERS)
-def test_chapter_works(visit, path):
-    page = visit(path)
+def chapter_works(page):
     every_figure_has_number_caption_and_alt_text(page)
     what_is_open_counts_on(page)
     predictions_are_answered_once_they_are_made(page)
