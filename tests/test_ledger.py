@@ -28,20 +28,9 @@ PASSES = "check.close('a-claim', 1.0, 1.0, atol=0)"
 BREAKS = "check.fails('a-claim', 2.0, 1.0, atol=0.5, broken='a sign')"
 # To load Jupyter Book takes most of the time of a tiny build: one process does it, and each build is a fork of it.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "jupyter_book.cli.main",
-        "jupyter_book.sphinx",
-        "jupyter_cache.executors",
-        "myst_nb.sphinx_ext",
-        "sphinx.ext.autodoc",
-        "sphinx_book_theme",
-        "sphinx_exercise",
-        "sphinx_proof",
-        "sphinxcontrib.bibtex",
-        "helpers",
-    ]
-)
+LOADED = ["jupyter_book.cli.main", "jupyter_book.sphinx", "jupyter_cache.executors", "myst_nb.sphinx_ext", "helpers"]
+LOADED += ["sphinx_book_theme", "sphinx_exercise", "sphinx_proof", "sphinxcontrib.bibtex", "sphinx.ext.autodoc"]
+FORKS.set_forkserver_preload(LOADED)
 
 
 def jupyter_book(said, *arguments):
