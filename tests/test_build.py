@@ -122,6 +122,12 @@ def test_a_formula_keeps_the_point_after_it():
     assert [part.astext() for part in paragraph if isinstance(part, nodes.inline)] == ["a,", "d,"]
 
 
+@pytest.mark.parametrize("tex", ["x", r"\big(x\big)", r"\sqrt{x}", r"\Big[\frac ab\Big]"])
+def test_a_coloured_term_has_the_colour_of_the_theme(tex):
+    made = formulas.typeset(rf"\textcolor{{blue}}{{{tex}}}", None)
+    assert "t-blue" in made and "color:blue" not in made.partition("katex-html")[2]
+
+
 def test_the_printed_book_has_numbers_bookmarks_and_links(tmp_path):
     page = '<title>T</title><section><h1>{0} & more<a class="headerlink" href="#">#</a></h1>{1}</section>'
     toc = "root: one\nparts: [{caption: Part, chapters: [{file: two}, {file: book/ledger}]}]\n"

@@ -23,7 +23,7 @@ OPTIONS = {"throwOnError": True, "strict": "error"}
 # TeX that some readers of pages would show, and what holds it beside the formula.
 RAW = re.compile(r"<annotation .*?</annotation>|</?semantics>", re.DOTALL)
 # \textcolor{blue}{…} names a term, whose colour the theme of the page knows. (\htmlClass would be red in JupyterLab.)
-COLOURED = re.compile(rf'<span class="([^"]*)" style="([^"]*)color:({"|".join(TERMS)});')
+COLOURED = re.compile(rf'<span(?: class="([^"]*)")? style="([^"]*)color:({"|".join(TERMS)});')
 # One line in, one line out: a pipe needs no port, no waiting for a server and no time limit.
 SCRIPT = """
 const katex = require(process.argv[1]);
@@ -60,7 +60,9 @@ def typeset(tex, node, display=False):
     made = katex(tex, display)
     if "error" in made:
         LOGGER.error("the formula %r cannot be set: %s", tex, made["error"], location=node)
-    return COLOURED.sub(r'<span class="\1 t-\3" style="\2', RAW.sub("", made.get("html", ""))).replace(' style=""', "")
+    html = RAW.sub("", made.get("html", ""))
+    named = COLOURED.sub(lambda m: f'<span class="{m[1] + " " if m[1] else ""}t-{m[3]}" style="{m[2]}', html)
+    return named.replace(' style=""', "")
 
 
 def hold(app, doctree, docname):
