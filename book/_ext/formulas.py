@@ -1,6 +1,7 @@
 """Formulas, typeset by KaTeX when the book is built: no page waits for a script, and a TeX error stops the build."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,9 +37,13 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 """
 
 
-@cache
 def engine():
     """A Node process that typesets; it ends with this one, whose pipe it reads."""
+    return started(os.getpid())  # pages are written in forks of this process, and two cannot share a pipe
+
+
+@cache
+def started(_process):
     node = shutil.which("node", path=Path(sys.executable).parent) or shutil.which("node")
     script = DIST / "katex.js"
     if not (node and script.exists()):
@@ -112,4 +117,4 @@ def setup(app):
     app.connect("builder-inited", start)
     app.connect("doctree-resolved", hold)
     app.add_css_file("katex/katex.css")
-    return {"parallel_read_safe": True, "parallel_write_safe": False}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

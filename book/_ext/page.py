@@ -65,6 +65,11 @@ def configure(app, config):
             app.disconnect(listener.id)
 
 
+def write_side_by_side(app, env):
+    """Each page in a process of its own. (Reading stays in one: not every extension joins what two have read.)"""
+    app.parallel = 1 + len(env.found_docs)
+
+
 def copy_mathjax(app):
     """Copy the MathJax that chapter 8's demonstration loads."""
     if app.builder.format != "html":
@@ -170,6 +175,7 @@ def setup(app):
     PygmentsBridge.html_formatter = Plain
     app.add_config_value("page_digest", "", "html")
     app.connect("config-inited", configure)
+    app.connect("env-updated", write_side_by_side)
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", write_demo)
     # After all others, which add what is mended here.
