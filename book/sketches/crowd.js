@@ -4,34 +4,41 @@
 const W20 = 20, GONE = 40;
 export const compute = ({ points, errors, offsets, crowds, times, rate }, { crowd, time, w, bound }) => {
   const K = points.length, M = offsets.length, w_t = w / W20;
-  const g = points.map((y, k) => y.map((u, i) => u + errors[k][i]));
+  const of = (rows, i) => Float64Array.from(rows, (row) => row[i]);
+  const [px, py] = [0, 1].map((i) => of(points, i));
+  const [gx, gy] = [px, py].map((u, i) => u.map((v, k) => v + errors[k][i]));
   const owner = crowds[crowd].flatMap((n, k) => Array(n).fill(k));
-  const fakes = offsets.map((o, j) => points[owner[j]].map((u, i) => u + o[i]));
-  const count = Array(K), sum = [Array(K), Array(K)];
+  const [fx, fy] = [px, py].map((u, i) => of(offsets, i).map((v, j) => v + u[owner[j]]));
+  const count = new Int32Array(K), sx = new Float64Array(K), sy = new Float64Array(K);
   let step = 0, gone = false, left = w_t; // the weight that the bound leaves
   for (; ; step++) {
     let R = 0, T = 0;
-    count.fill(0), sum[0].fill(0), sum[1].fill(0);
+    count.fill(0), sx.fill(0), sy.fill(0);
     for (let j = 0; j < M; j++) {
-      const [a, b] = fakes[j];
-      let best = Infinity;
-      for (let k = 0; k < K; k++) {
-        const d = (a - points[k][0]) ** 2 + (b - points[k][1]) ** 2;
-        if (d < best) [best, owner[j]] = [d, k];
+      let least = Infinity, k = 0;
+      for (let i = 0; i < K; i++) {
+        const d = (fx[j] - px[i]) ** 2 + (fy[j] - py[i]) ** 2;
+        if (d < least) (least = d), (k = i);
       }
-      const k = owner[j];
-      count[k]++, (sum[0][k] += a), (sum[1][k] += b);
-      T += ((g[k][0] - a) ** 2 + (g[k][1] - b) ** 2) / M;
+      owner[j] = k;
+      count[k]++, (sx[k] += fx[j]), (sy[k] += fy[j]);
+      T += ((gx[k] - fx[j]) ** 2 + (gy[k] - fy[j]) ** 2) / M;
     }
-    gone = g.some((v, k) => Math.hypot(v[0] - points[k][0], v[1] - points[k][1]) > GONE);
-    for (let k = 0; k < K; k++) R += ((g[k][0] - points[k][0]) ** 2 + (g[k][1] - points[k][1]) ** 2) / K;
+    for (let k = 0; k < K; k++) {
+      const far = (gx[k] - px[k]) ** 2 + (gy[k] - py[k]) ** 2;
+      R += far / K;
+      gone ||= far > GONE ** 2;
+    }
     if (bound) left = w_t / Math.cosh(Math.min(300, T / (1.5 * R))) ** 2;
     if (step >= times[time] || gone) break;
-    for (let j = 0; j < M; j++) for (let i = 0; i < 2; i++) fakes[j][i] -= ((2 * rate) / M) * (fakes[j][i] - g[owner[j]][i]);
-    for (let k = 0; k < K; k++)
-      for (let i = 0; i < 2; i++) g[k][i] -= 2 * rate * ((g[k][i] - points[k][i]) / K - (left * (count[k] * g[k][i] - sum[i][k])) / M);
+    for (let j = 0; j < M; j++) (fx[j] -= ((2 * rate) / M) * (fx[j] - gx[owner[j]])), (fy[j] -= ((2 * rate) / M) * (fy[j] - gy[owner[j]]));
+    for (let k = 0; k < K; k++) {
+      gx[k] -= 2 * rate * ((gx[k] - px[k]) / K - (left * (count[k] * gx[k] - sx[k])) / M);
+      gy[k] -= 2 * rate * ((gy[k] - py[k]) / K - (left * (count[k] * gy[k] - sy[k])) / M);
+    }
   }
-  return { g, fakes, count, step, gone, left };
+  const pairs = (x, y) => Array.from(x, (u, i) => [u, y[i]]);
+  return { g: pairs(gx, gy), fakes: pairs(fx, fy), count: [...count], step, gone, left };
 };
 
 const [W, H, UNIT] = [480, 300, 50], MID = [150, 150];
