@@ -101,6 +101,8 @@ def formulas_are_set(page, path):
         == formulas.count() - page.locator(".translate-demo .math").count()
     )
     assert page.locator(".katex-error, mjx-merror").count() == 0
+    plain = [f"[style*='color:{name};']" for name in ("blue", "orange", "green", "purple")]
+    assert page.locator(f".katex-html :is({', '.join(plain)})").count() == 0, "a term's colour is not the theme's"
     assert not page.evaluate("'MathJax' in window") or path == CHAPTER_8
     text = page.evaluate("""() => {
         const copy = document.querySelector('article, main').cloneNode(true);
