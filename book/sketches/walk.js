@@ -90,6 +90,7 @@ export const draw = (data, state) => {
       ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue)" class="t-blue"/>
       <path d="${line(hull(values))}Z" fill="currentColor" fill-opacity=".06" stroke="currentColor" stroke-opacity=".35"/>
       <path d="M${cx - 7} ${cy - 7}l14 14m0 -14l-14 14" stroke="currentColor" stroke-width="2"/>
+      <path d="M${to([0, 0]).join(" ")}m-5 0h10m-5 -5v10" stroke="currentColor" fill="none"/>
       ${stale}${both}${steps.join("")}${dots.join("")}
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
