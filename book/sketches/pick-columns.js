@@ -1,7 +1,8 @@
 // Chapter 4: a photograph rebuilt from the columns that a hand keeps.
 // data: width, height, pixels (base64, row by row, one byte each), orders of the columns that rules keep, by number of
 // columns what others lose, and the best five. Columns count from 0 here and from 1 in what is read.
-// state: kept (column numbers, in their order), column (that of the slider), past (what was kept before, oldest first).
+// state: kept (column numbers, in their order), column (that of the slider), past (what was kept before, oldest first),
+// told (whether the columns of the rules are marked).
 const ready = new WeakMap();
 const read = (data) => {
   if (!ready.has(data)) {
@@ -87,7 +88,9 @@ export const draw = (data, state) => {
   const both = (top, long) => lines(kept, 0, top, long) + lines(kept, RIGHT, top, long);
   const rules = Object.entries(data.orders).map(([name, order], n) => {
     const y = TOP + HIGH + 19 + 18 * n;
-    return `<path stroke="currentColor" stroke-width="2.5" opacity=".5" d="${lines(order.slice(0, r), 0, y, 12)}"/><text x="${SIDE + 8}" y="${y + 12}">kept by ${name}</text>`;
+    const marks = `<path stroke="currentColor" stroke-width="2.5" opacity=".5" d="${lines(order.slice(0, r), 0, y, 12)}"/>`;
+    const where = state.told ? `kept by ${name}` : `${name}: not shown`;
+    return `${state.told ? marks : ""}<text x="${SIDE + 8}" y="${y + 12}" opacity="${state.told ? 1 : 0.7}">${where}</text>`;
   });
   const bars = [["you", error], ...others].map(([name, lost], n) => {
     const y = 250 + 25 * n, long = Math.min(310, (310 * lost) / data.scale);
@@ -97,7 +100,7 @@ export const draw = (data, state) => {
   });
   const say = others.map(([name, lost]) => `${name} ${percent(lost)}`).join(", ");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="16" fill="currentColor" aria-label="A photograph of a pagoda, and beside it the one rebuilt from ${r} of its ${data.width} columns, those of number ${kept.map((j) => j + 1).join(", ")}; a dashed line marks column ${column + 1}; below, marks of the columns that two rules would keep, and bars of what is lost: you ${percent(error)}, ${say}">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="16" fill="currentColor" aria-label="A photograph of a pagoda, and beside it the one rebuilt from ${r} of its ${data.width} columns, those of number ${kept.map((j) => j + 1).join(", ")}; a dashed line marks column ${column + 1}; below, ${state.told ? "marks of the columns that two rules would keep, and " : ""}bars of what is lost: you ${percent(error)}, ${say}">
       <text x="0" y="16">the photograph</text><text x="${RIGHT}" y="16">rebuilt from ${r} column${r === 1 ? "" : "s"}</text>
       <g style="touch-action:pan-y">${photo(0, image)}${photo(RIGHT, grey(rebuilt))}<path stroke="transparent" stroke-width="14" d="M0 ${TOP - 6}H${W}"/></g>
       <g pointer-events="none">${blue(4, both(TOP - 12, 12))}<g opacity=".5">${blue(1, both(TOP, HIGH))}</g>
@@ -157,7 +160,8 @@ export default stage({
     longest: (data, state) => add(data, state, compute(data, state).longest),
     greedy: (data, state) => add(data, state, compute(data, state).greedy),
     random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
-    best: (data, state) => keep(state, data.best, state.column),
+    best: (data, state) => keep(state, data.best, data.best[2]),
+    rules: (data, { told }) => ({ told: !told }),
     none: (data, state) => keep(state, [], state.column),
     undo: (data, { kept, past = [] }) => ({ kept: past.at(-1) ?? kept, past: past.slice(0, -1) }),
   },
