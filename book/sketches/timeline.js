@@ -31,7 +31,8 @@ export const draw = (data, state) => {
   const states = parts.map(([step]) => (now = take(step, now)));
   const zones = parts.map(([, from], k) => {
     const to = parts[k + 1]?.[2] ?? MOST;
-    return safe(states[k]) ? "" : `<rect x="${at(from)}" y="${TOP + 35}" width="${at(to) - at(from)}" height="9" class="t-orange" fill="var(--t-orange)"/>`;
+    const short = states[k + 1] && safe(states[k + 1]) ? 7 : 0; // its end no longer counts: the step after it is done then
+    return safe(states[k]) ? "" : `<rect x="${at(from)}" y="${TOP + 35}" width="${at(to) - at(from) - short}" height="9" class="t-orange" fill="var(--t-orange)"/>`;
   });
   const boxes = parts.map(([step, from, to]) => {
     const middle = (at(from) + at(to)) / 2, wide = to - from > 14;

@@ -56,7 +56,7 @@ async function start(engine, guard, options, speech = true) {
       file.onerror = () => fail(Error(`${source} is missing: run "make engines"`));
     });
   }
-  if (window.MathJax?.Hub) MathJax.Hub.processSectionDelay = 0; // else it pauses four times for 50 ms in each call
+  if (window.MathJax?.Hub) Object.assign(MathJax.Hub, { processSectionDelay: 0, processUpdateTime: 1e9 }); // else it pauses four times for 50 ms in each call, and after 250 ms of work
   lab.engine = engine;
   await window.MathJax?.startup?.promise;
   for (let n = 0; n < FORMULAS.length; n++) {
