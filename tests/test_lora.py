@@ -307,7 +307,7 @@ def test_what_is_shipped_is_whole_and_small():
     shape = (2, 2, len(lora.STARTS), len(lora.MARKS), 24)
     assert {name: arrays[name].shape for name in arrays} == {
         "loss": shape, "rate": shape, "there": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24),
-        "aside": (2, 2, len(lora.STARTS), 24), "cut": (2, 2, 24)
+        "aside": (2, 2, len(lora.STARTS), 24), "cut": (2, 2, 24), "frozen": (2, 2, len(lora.MARKS), 24)
     }  # fmt: skip
     assert all(np.isfinite(arrays[name]).all() for name in arrays)
 
@@ -315,7 +315,7 @@ def test_what_is_shipped_is_whole_and_small():
 def test_the_command_makes_and_compares(tmp_path, monkeypatch):
     small = {"starts": ["full", "LoRA"], "ranks": (2,), "few": (60,), "rules": ["SGD"]}
     whole = lora.experiment
-    monkeypatch.setattr(lora, "experiment", lambda networks: whole(networks[:1], **small))
+    monkeypatch.setattr(lora, "experiment", lambda task: whole(task.only(0), **small))
     made, other = str(tmp_path / "made.npz"), str(tmp_path / "other.npz")
     monkeypatch.setattr("sys.argv", ["lora", made])
     lora.main()
