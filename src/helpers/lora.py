@@ -90,9 +90,10 @@ def searched(G, r, noise, steps=300):
     A, B = (t.requires_grad_() for t in scaled(A, B, G[:, None]))
     soft = lambda Z, k: torch.tanh(k * Z / Z.detach().square().mean((-2, -1), True).sqrt())
     optimizer = torch.optim.Adam([A, B], lr=0.03)
+    many, signs = G[:, None].repeat(1, len(made), 1, 1), G[:, None].sign()
     for k in np.geomspace(1, 50, steps):
         optimizer.zero_grad()
-        left = A @ soft(A.mT @ G[:, None], k) + soft(G[:, None] @ B.mT, k) @ B - G[:, None].sign()
+        left = A @ soft(A.mT @ many, k) + soft(many @ B.mT, k) @ B - signs
         left.square().mean((-2, -1)).sum().backward()
         optimizer.step()
     A, B, rows = A.detach(), B.detach(), torch.arange(len(G))
