@@ -10,7 +10,8 @@ import json
 import math
 import numbers
 import os
-from itertools import pairwise
+from importlib.util import find_spec
+from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from sklearn.datasets import load_digits
 from torch import nn
 from tqdm import tqdm
 
@@ -37,8 +37,9 @@ ONE, ZERO = [1.0] * 6, [0.0] * 6  # factors on the six skips
 
 def digits():
     """scikit-learn's images (1797, 1, 8, 8) in [−1, 1], and which digit each shows."""
-    data = load_digits()
-    return torch.tensor(data.images / 8 - 1, dtype=torch.float32)[:, None], torch.tensor(data.target)
+    table = Path(find_spec("sklearn").origin).parent / "datasets/data/digits.csv.gz"  # importing sklearn takes seconds
+    rows = torch.tensor(np.loadtxt(table, delimiter=","))
+    return (rows[:, :64] / 8 - 1).float().view(-1, 1, 8, 8), rows[:, 64].long()
 
 
 # ---- noise levels
@@ -450,7 +451,9 @@ class Measures:
         B, N = xs.shape[:2]
         flat = xs.flatten(2).double()
         cross = torch.stack([torch.cdist(x, self.real).mean() for x in flat])
-        within = torch.stack([torch.stack([torch.cdist(x, w).sum() for w in flat]) for x in flat])
+        within = torch.zeros(B, B, dtype=flat.dtype)
+        for i, j in combinations_with_replacement(range(B), 2):
+            within[i, j] = within[j, i] = torch.cdist(flat[i], flat[j]).sum()
         rows = []
         for kept in _without(B):
             x, n = xs[kept].flatten(0, 1), N * len(kept)
