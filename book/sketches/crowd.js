@@ -53,9 +53,13 @@ export const draw = (data, state) => {
   const edge = out.map((v) => v.map((u, i) => u - MID[i])).map(([x, y]) => [x, y].map((u) => (u * 144) / Math.max(Math.abs(x), Math.abs(y))));
   const places = new Set(edge.map((v) => v.map((u) => 8 * Math.round(u / 8)).join())); // one ring for those side by side
   const rings = [...places].map((v) => v.split(",")).map(([x, y]) => `<circle cx="${MID[0] + +x}" cy="${MID[1] + +y}" r="3.5"/>`);
+  const near = ([x, y]) => data.points.map(([a, b]) => (x - a) ** 2 + (y - b) ** 2).reduce((best, d, k, all) => (d < all[best] ? k : best), 0);
+  const fled = Array(K).fill(0);
+  fakes.forEach((v) => inside(to(v)) || fled[near(v)]++);
   const bars = count.map((n, k) => {
     const h = (170 * n) / M;
-    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="${orange}" opacity="${gone ? 0.3 : 1}"/><text x="${328.5 + 18 * k}" y="243" text-anchor="middle" font-size="11">${k + 1}</text>`;
+    const full = (170 * (n - fled[k])) / M; // hollow: fakes outside of the frame
+    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="none" stroke="${orange}" stroke-width="${n ? 1 : 0}"/><rect x="${322 + 18 * k}" y="${p(230 - full)}" width="13" height="${p(full)}" fill="${orange}"/><text x="${328.5 + 18 * k}" y="243" text-anchor="middle" font-size="11">${k + 1}</text>`;
   });
   const named = data.points.map(([x, y], k) => `<text x="${p(to([1.28 * x, 0])[0])}" y="${p(to([0, 1.28 * y])[1] + 4)}" text-anchor="middle" font-size="12">${k + 1}</text>`);
   const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.w / W20;
