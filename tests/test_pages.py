@@ -220,6 +220,7 @@ def live(page):
     pictures = page.query_selector_all(".explore:has(.moving)")
     assert pictures
     for picture in pictures:
+        picture.evaluate("picture => picture.closest('.toggle-hidden')?.querySelector('.toggle-button').click()")
         picture.scroll_into_view_if_needed()
         page.wait_for_function("picture => 'live' in picture.dataset", arg=picture)
     return pictures
@@ -261,6 +262,7 @@ def pictures_follow_the_hand(page):
     for word in page.query_selector_all("article span[class^='t-'][tabindex]"):
         word.focus()
         assert word.evaluate("word => document.querySelectorAll(`.lit.${word.classList[0]}`).length") >= 2
+    close_boxes(page)
     assert page.trouble == []
 
 
