@@ -173,14 +173,6 @@ def test_residual_layers_take_a_factor():
     assert not torch.allclose(net(x, t), net(x, t, 0.9))
 
 
-def test_digits_are_those_of_scikit_learn():
-    from sklearn.datasets import load_digits
-
-    pixels, labels = load_digits(return_X_y=True)
-    images, named = skip.digits()
-    assert np.array_equal(images.flatten(1), (pixels / 8 - 1).astype(np.float32)) and np.array_equal(named, labels)
-
-
 def test_training_lowers_the_loss(monkeypatch):
     images, labels = skip.digits()
     assert images.shape == (1797, 1, 8, 8) and images.aminmax() == (-1, 1) and labels.max() == 9

@@ -10,7 +10,6 @@ import json
 import math
 import numbers
 import os
-from importlib.util import find_spec
 from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from sklearn.datasets import load_digits
 from torch import nn
 from tqdm import tqdm
 
@@ -37,9 +37,8 @@ ONE, ZERO = [1.0] * 6, [0.0] * 6  # factors on the six skips
 
 def digits():
     """scikit-learn's images (1797, 1, 8, 8) in [−1, 1], and which digit each shows."""
-    table = Path(find_spec("sklearn").origin).parent / "datasets/data/digits.csv.gz"  # importing sklearn takes seconds
-    rows = torch.tensor(np.loadtxt(table, delimiter=","))
-    return (rows[:, :64] / 8 - 1).float().view(-1, 1, 8, 8), rows[:, 64].long()
+    data = load_digits()
+    return torch.tensor(data.images / 8 - 1, dtype=torch.float32)[:, None], torch.tensor(data.target)
 
 
 # ---- noise levels
