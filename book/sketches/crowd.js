@@ -38,14 +38,14 @@ export const compute = ({ points, errors, offsets, crowds, times, rate }, { crow
     }
   }
   const pairs = (x, y) => Array.from(x, (u, i) => [u, y[i]]);
-  return { g: pairs(gx, gy), fakes: pairs(fx, fy), count: [...count], step, gone, left };
+  return { g: pairs(gx, gy), fakes: pairs(fx, fy), owner, count: [...count], step, gone, left };
 };
 
 const [W, H, UNIT] = [480, 300, 50], MID = [150, 150];
 const to = ([x, y]) => [MID[0] + UNIT * x, MID[1] - UNIT * y];
 const inside = ([x, y]) => x > 2 && x < 298 && y > 2 && y < 298;
 export const draw = (data, state) => {
-  const { g, fakes, count, step, gone, left } = compute(data, state), M = fakes.length, K = count.length;
+  const { g, fakes, owner, count, step, gone, left } = compute(data, state), M = fakes.length, K = count.length;
   const [orange, blue] = ["var(--t-orange)", "var(--t-blue)"], p = (u) => u.toFixed(1);
   const arrows = data.points.map((y, k) => [to(y), to(g[k])]).map(([[a, b], [c, d]]) => `<path d="M${p(a)} ${p(b)}L${p(c)} ${p(d)}" stroke="${blue}" stroke-width="2"/><circle cx="${p(c)}" cy="${p(d)}" r="4" fill="${blue}"/>`);
   const seen = fakes.map(to), out = seen.filter((v) => !inside(v));
@@ -53,9 +53,8 @@ export const draw = (data, state) => {
   const edge = out.map((v) => v.map((u, i) => u - MID[i])).map(([x, y]) => [x, y].map((u) => (u * 144) / Math.max(Math.abs(x), Math.abs(y))));
   const places = new Set(edge.map((v) => v.map((u) => 8 * Math.round(u / 8)).join())); // one ring for those side by side
   const rings = [...places].map((v) => v.split(",")).map(([x, y]) => `<circle cx="${MID[0] + +x}" cy="${MID[1] + +y}" r="3.5"/>`);
-  const near = ([x, y]) => data.points.map(([a, b]) => (x - a) ** 2 + (y - b) ** 2).reduce((best, d, k, all) => (d < all[best] ? k : best), 0);
   const fled = Array(K).fill(0);
-  fakes.forEach((v) => inside(to(v)) || fled[near(v)]++);
+  fakes.forEach((v, j) => inside(to(v)) || fled[owner[j]]++);
   const bars = count.map((n, k) => {
     const h = (170 * n) / M;
     const full = (170 * (n - fled[k])) / M; // hollow: fakes outside of the frame
