@@ -35,8 +35,9 @@ parts:
 
 def main(number=None):
     out, options = ROOT, ["-W", "--keep-going"]
-    made_of, now = ROOT / "_build/html/.made-of", digest(ROOT)
+    made_of = ROOT / "_build/html/.made-of"
     if not number:
+        now = digest(ROOT)
         if made_of.exists() and made_of.read_text("utf-8") == now:
             return print(f"Nothing has changed since the book was built: {made_of.parent}")
         made_of.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from conftest import HTML, SECOND
 from playwright.sync_api import TimeoutError
 
 from helpers.browser import ROOT
+from helpers.check import TERMS
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
 SURVEY = "\n".join(
@@ -101,7 +102,7 @@ def formulas_are_set(page, path):
         == formulas.count() - page.locator(".translate-demo .math").count()
     )
     assert page.locator(".katex-error, mjx-merror").count() == 0
-    plain = [f"[style*='color:{name};']" for name in ("blue", "orange", "green", "purple")]
+    plain = [f"[style*='color:{name};']" for name in TERMS]
     assert page.locator(f".katex-html :is({', '.join(plain)})").count() == 0, "a term's colour is not the theme's"
     assert not page.evaluate("'MathJax' in window") or path == CHAPTER_8
     text = page.evaluate("""() => {
