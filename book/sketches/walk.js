@@ -79,7 +79,7 @@ export const draw = (data, state) => {
   rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
   // Of two piles the box shows both states and their join.
   const states = cut && [...piles, kept].map((state) => (state ?? EMPTY).map(show));
-  const heads = states ? ["pile 1", "pile 2", "joined"] : ["with m", "without"], at = states ? [58, 117, 176] : [88, 170];
+  const heads = states ? ["pile 1", "pile 2", "joined"] : ["with m", "without"], at = states ? [58, 117, 176] : [80, 168];
   const lines = states ? ["m", "y₁", "y₂", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
   const box = { x: 268, y: 214 };
   const table = lines.map((line, k) => line.map((text, c) => `<text x="${box.x + (c ? at[c - 1] : 8)}" y="${box.y + 41 + 19 * k}" font-size="13" ${c ? 'text-anchor="middle"' : 'font-style="italic"'}>${text}</text>`).join(""));
