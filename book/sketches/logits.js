@@ -93,8 +93,11 @@ export const draw = (data, state) => {
     at[name] = within(view, nearest, end);
     const beyond = Math.hypot(end[0] - at[name][0], end[1] - at[name][1]) > 1; // x itself lies out of the view
     const turn = `translate(${at[name].map((u) => u.toFixed(1)).join(" ")}) rotate(${((Math.atan2(up, left) * 180) / Math.PI).toFixed(1)})`;
-    const [along, room] = [at[name][0] - view.x, 44]; // the name stands to the left where there is no room, or would be the A
-    const leftward = along > view.w - room || (beyond && along > room && at[name][0] < view.mid[0]);
+    const [along, down] = [at[name][0] - view.x, at[name][1] - view.y], room = 44;
+    const edge = beyond && Math.min(along, view.w - along) < room; // there the name stands under the mark, or over it
+    const leftward = beyond ? at[name][0] < view.mid[0] : along > view.w - room;
+    const aside = edge ? [-14, down < view.h / 2 ? 26 : -16] : [leftward ? (beyond ? -44 : -20) : 12, down < 14 ? 16 : -6];
+    const named = aside.map((by, i) => (at[name][i] + by).toFixed(1));
     const head = beyond ? `<path transform="${turn}" d="M20 0L8 -6v12z" fill="currentColor"/>` : "";
     const range = `<circle cx="${view.mid[0]}" cy="${view.mid[1]}" r="${view.unit * MOST}" fill="none" stroke="currentColor" opacity=".3"/>`;
     const marks = name === "near" ? MAPS.map((map) => mark(map, to(view, all[map[0]]))).join("") : range;
@@ -108,7 +111,7 @@ export const draw = (data, state) => {
       <g clip-path="url(#logits-${name})"><path d="M${[0, 1, 2].map((i) => corner(i).map((u) => u.toFixed(1)).join(" ")).join("L")}z" fill="currentColor" fill-opacity=".1" stroke="currentColor"/>
       ${[0, 1, 2].map(label).join("")}
       <path d="M${nearest.join(" ")}L${end.join(" ")}" stroke="currentColor" stroke-width="1.5"/>${marks}</g>${head}
-      <text x="${(at[name][0] + (leftward ? (beyond ? -44 : -20) : 12)).toFixed(1)}" y="${(at[name][1] + (at[name][1] < view.y + 14 ? 16 : -6)).toFixed(1)}"${beyond ? ">to " : ">"}<tspan font-style="italic">x</tspan></text>`;
+      <text x="${named[0]}" y="${named[1]}"${beyond ? ">to " : ">"}<tspan font-style="italic">x</tspan></text>`;
   };
   const rows = MAPS.map((map, n) => {
     const y = TABLE + 18 + 22 * n, [key, name, term] = map;
