@@ -22,7 +22,7 @@ const flag = (ms, term, top, text, end) => {
 const again = (ms) => {
   const x = at(ms) + 5, left = ms > 34;
   return `<path d="M${x} ${AXIS}V34" stroke="var(--t-purple)" class="t-purple" stroke-width="2" stroke-dasharray="4 3"/>
-    <text x="${x + (left ? -17 : 7)}" y="45" font-size="13" text-anchor="${left ? "end" : "start"}" fill="var(--t-purple)">again</text>`;
+    <text x="${x + (left ? -20 : 10)}" y="45" font-size="13" text-anchor="${left ? "end" : "start"}" fill="var(--t-purple)">again</text>`;
 };
 const root = (x, y) => `<path d="M${x} ${y - 7}l4 -3 6 12 8 -22h15" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="${x + 19}" y="${y + 2}">2</text>`;
 const WIDE = 9.6; // a letter of the paragraphs

@@ -30,9 +30,11 @@ export const draw = (data, state) => {
   let now = [false, false, false, false];
   const states = parts.map(([step]) => (now = take(step, now)));
   const zones = parts.map(([, from], k) => {
-    const to = parts[k + 1]?.[2] ?? MOST;
-    const short = states[k + 1] && safe(states[k + 1]) ? 7 : 0; // its end no longer counts: the step after it is done then
-    return safe(states[k]) ? "" : `<rect x="${at(from)}" y="${TOP + 35}" width="${at(to) - at(from) - short}" height="9" class="t-orange" fill="var(--t-orange)"/>`;
+    if (safe(states[k])) return "";
+    // At both ends the translator finds what is safe, and there the triangle, 14 wide, does not stand on it.
+    const start = at(from) + (k && !safe(states[k - 1]) ? 0 : 7);
+    const end = at(parts[k + 1]?.[2] ?? MOST) - (states[k + 1] && safe(states[k + 1]) ? 7 : 0);
+    return `<rect x="${start}" y="${TOP + 35}" width="${end - start}" height="9" class="t-orange" fill="var(--t-orange)"/>`;
   });
   const boxes = parts.map(([step, from, to]) => {
     const middle = (at(from) + at(to)) / 2, wide = to - from > 14;
@@ -47,7 +49,7 @@ export const draw = (data, state) => {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} ms and comes at ${Math.round(comes)} ms. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
       <text x="${LEFT}" y="18" font-weight="bold">${name}</text>
       ${boxes.join("")}${zones.join("")}
-      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/><text x="${RIGHT}" y="${TOP + 74}" text-anchor="end" font-size="12" opacity=".8">100 ms</text>
+      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/><text x="${RIGHT - 16}" y="${TOP + 74}" text-anchor="end" font-size="12" opacity=".8">100 ms</text>
       <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple)" stroke-width="2.5" stroke-dasharray="5 3"/>
       <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}
       <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple)" stroke-width="2"/>

@@ -41,14 +41,14 @@ VERDICT = f"""async () => {{
     return {{ formulas: formulas.length, garbled, translated }}
 }}"""
 START = "([engine, speech]) => { lab.speech = speech; return lab.start(engine, null, {}, speech) }"
-RACE = """([n, seed, way, longest = 500]) => lab.race(async (block, insert, pause) => {
+RACE = """([n, seed, way]) => lab.race(async (block, insert, pause) => {
     if (way === "reverse") lab.guard(block)
     insert(block)
     await pause()
     await lab.typeset(block)
     lab.mark(block)
     lab.release(block)
-}, { n, seed, delay: longest, pause: longest, spread: longest })"""
+}, { n, seed })"""
 
 
 class Laboratory:
@@ -93,8 +93,7 @@ class Laboratory:
         await page.wait_for_function("window.lab?.ready")
         await page.evaluate(START, [engine, shipped and engine.startswith("mathjax4")])
         if shipped and engine.startswith("mathjax2"):
-            own = "{ processSectionDelay: 50, processUpdateTime: 250 }"
-            await page.evaluate(f"() => {{ Object.assign(MathJax.Hub, {own}) }}")
+            await page.evaluate("() => { Object.assign(MathJax.Hub, lab.own) }")
         return page
 
     async def recipe(self, name):

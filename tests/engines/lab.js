@@ -56,7 +56,11 @@ async function start(engine, guard, options, speech = true) {
       file.onerror = () => fail(Error(`${source} is missing: run "make engines"`));
     });
   }
-  if (window.MathJax?.Hub) Object.assign(MathJax.Hub, { processSectionDelay: 0, processUpdateTime: 1e9 }); // else it pauses four times for 50 ms in each call, and after 250 ms of work
+  if (window.MathJax?.Hub) { // else it pauses four times for 50 ms in each call, and after 250 ms of work
+    const { processSectionDelay, processUpdateTime } = MathJax.Hub;
+    lab.own = { processSectionDelay, processUpdateTime };
+    Object.assign(MathJax.Hub, { processSectionDelay: 0, processUpdateTime: 1e9 });
+  }
   lab.engine = engine;
   await window.MathJax?.startup?.promise;
   for (let n = 0; n < FORMULAS.length; n++) {
