@@ -7,7 +7,6 @@ argument.
 
 import numbers
 import weakref
-from copy import copy
 from functools import partial
 
 import numpy as np
@@ -136,8 +135,8 @@ def train(parts, data, batches, rule, rates, marks=(), smooth=0.0):
     """
     rate = torch.tensor(rates, dtype=torch.float64)[:, None, None]  # whatever the default is
     rows = torch.arange(batches.shape[1])[:, None]
-    many = lambda t: t[:, None].repeat(1, len(rates), 1, 1).requires_grad_()
-    groups = [([many(t) for t in start], build) for start, build in parts]
+    copy = lambda t: t[:, None].repeat(1, len(rates), 1, 1).requires_grad_()
+    groups = [([copy(t) for t in start], build) for start, build in parts]
     leaves = [t for group, _ in groups for t in group]
     memory, kept = [torch.zeros(2, *t.shape, dtype=t.dtype) for t in leaves], {}
     for k, at in enumerate(batches, 1):
@@ -176,13 +175,6 @@ class Task:
         parts = [((W,), lambda W: W) for W in fresh]
         self.W = [W[:, 0] for W in train(parts, self.old, first, adam, [3e-3], smooth=0.1)[300]]
         self.G = self.gradients(self.tune)
-
-    def only(self, k):
-        """The task of network k alone, as it stands here."""
-        one, of = copy(self), lambda ts: [t[k : k + 1] for t in ts]
-        one.W, one.G, one.noise, one.batches = of(self.W), of(self.G), of(self.noise), self.batches[:, k : k + 1]
-        one.old, one.tune, one.test = (of(data) for data in (self.old, self.tune, self.test))
-        return one
 
     def gradients(self, data):
         """The gradients (S, n, m) of the loss over `data` at W."""
@@ -247,6 +239,12 @@ def adapter(W, A, B, lam=1):
     return (A, B), lambda A, B: frozen + lam * A @ B
 
 
+def fixed_A(W, A, B):
+    """As `adapter`, but B alone is trained."""
+    (A, B), build = adapter(W, A, B)
+    return (B,), partial(build, A[:, None])
+
+
 def without(W, A, B, part):
     """As `adapter`, but A's steps leave off a part of what B_0 makes of them: a LoRA-GA start of size 1 is meant.
 
@@ -268,10 +266,8 @@ def with_cut(task, r, part):
 
 def with_frozen(task, rule, r):
     """Gradient A with A frozen, so that its size is a learning rate: the loss after MARKS at best rates, (mark, S)."""
-    made = []
-    for W, G in zip(task.W, task.G, strict=True):
-        A, B = lora_ga(G, r)
-        made.append(((0 * B,), partial(adapter(W, A, 0 * B)[1], A[:, None])))
+    pairs = [lora_ga(G, r) for G in task.G]
+    made = [fixed_A(W, A, 0 * B) for W, (A, B) in zip(task.W, pairs, strict=True)]
     kept = train(made, task.tune, task.batches[: MARKS[-1]], *RULES[rule], MARKS)
     return torch.stack([losses(task.tune, kept[k]).nan_to_num(torch.inf).amin(1) for k in MARKS])
 
@@ -287,20 +283,20 @@ def at_best(values, loss):
     return values.gather(1, loss.argmin(1, keepdim=True))[:, 0]
 
 
-def measure(task, rule, start, r, far, own, marks=MARKS):
+def measure(task, rule, start, r, far, own):
     """One start under one rule, from step to step.
 
-    Gives {"loss": after each of `marks` at each network's best learning rate, "rate": that rate's number, "there": the
+    Gives {"loss": after each of MARKS at each network's best learning rate, "rate": that rate's number, "there": the
     distance from the path `far` of full fine-tuning at that rate, "gap": at the rate that is nearest}, each (mark, S),
     and "aside": after ten steps the distance in direction from `own`, the change of the matrices by full fine-tuning at
     its own best rate, (S,).
     """
     how = RULES[rule][0], offered(rule, start)
-    kept = train(parts(task, task.G, start, r), task.tune, task.batches[: marks[-1]], *how, marks)
-    loss = torch.stack([losses(task.tune, kept[k]).nan_to_num(torch.inf) for k in marks])
-    gap = torch.stack([distance(kept[k], far[k], task.W) for k in marks])
+    kept = train(parts(task, task.G, start, r), task.tune, task.batches[: MARKS[-1]], *how, MARKS)
+    loss = torch.stack([losses(task.tune, kept[k]).nan_to_num(torch.inf) for k in MARKS])
+    gap = torch.stack([distance(kept[k], far[k], task.W) for k in MARKS])
     there = gap.gather(-1, loss.argmin(-1, keepdim=True))[..., 0]
-    aside = in_direction(change(task, kept[10], loss[marks.index(10)]), own)
+    aside = in_direction(change(task, kept[10], loss[MARKS.index(10)]), own)
     return {"loss": loss.amin(-1), "rate": loss.argmin(-1), "there": there, "gap": gap.amin(-1), "aside": aside}
 
 
@@ -346,35 +342,33 @@ def with_few(task, rule, start, N):
     return torch.stack(found)
 
 
-def experiment(task, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES, marks=MARKS, more=True):
+def experiment(task, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES):
     """What chapter 5 ships, as arrays: loss, rate, there, gap (rule, r, start, mark, S), few (rule, start, N, 2, S).
 
-    And aside (rule, r, start, S); and, if there is to be more, cut (r, part, S), LoRA-GA under SGD without each of
-    CUTS, and frozen (rule, r, mark, S).
+    And aside (rule, r, start, S); cut (r, part, S): LoRA-GA under SGD without each of CUTS; frozen (rule, r, mark, S):
+    gradient A with A frozen.
     """
     S = len(task.W[0])
     found, right, held = {"loss": [], "rate": [], "there": [], "gap": [], "aside": []}, [], []
     for rule in rules:
-        far, own = full_path(task, rule, marks[-1], marks), full_change(task, rule)
-        whole = measure(task, rule, "full", 0, far, own, marks) if "full" in starts else None  # it has no rank
+        far, own = full_path(task, rule), full_change(task, rule)
+        whole = measure(task, rule, "full", 0, far, own) if "full" in starts else None  # it has no rank
         for r in ranks:
             for start in starts:
-                one = whole if start == "full" else measure(task, rule, start, r, far, own, marks)
+                one = whole if start == "full" else measure(task, rule, start, r, far, own)
                 for name, rows in found.items():
                     rows.append(one[name])
-            if more:
-                held.append(with_frozen(task, rule, r))
+            held.append(with_frozen(task, rule, r))
         right += [with_few(task, rule, start, N) for start in ("LoRA", ("gradient", False, 1)) for N in few]
     shape, each = (len(rules), len(ranks), len(starts)), {"aside": (S,)}
-    shapes = {name: (*shape, *each.get(name, (len(marks), S))) for name in found}
+    shapes = {name: (*shape, *each.get(name, (len(MARKS), S))) for name in found}
     arrays = {name: torch.stack(rows).reshape(shapes[name]).numpy() for name, rows in found.items()}
     arrays = {name: a.astype({"rate": np.int8, "loss": np.float64}.get(name, np.float32)) for name, a in arrays.items()}
     if few:
         arrays["few"] = torch.stack(right).reshape(len(rules), 2, len(few), 2, S).numpy()
-    if more:
-        cut = torch.stack([with_cut(task, r, part) for r in ranks for part in CUTS])
-        arrays["cut"] = cut.view(len(ranks), len(CUTS), -1).numpy()
-        arrays["frozen"] = torch.stack(held).view(len(rules), len(ranks), len(MARKS), S).numpy()
+    cut = torch.stack([with_cut(task, r, part) for r in ranks for part in CUTS])
+    arrays["cut"] = cut.view(len(ranks), len(CUTS), -1).numpy()
+    arrays["frozen"] = torch.stack(held).view(len(rules), len(ranks), len(MARKS), S).numpy()
     return arrays
 
 
