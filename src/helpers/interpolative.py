@@ -12,6 +12,7 @@ from scipy.linalg import qr, solve_triangular
 
 METHODS = ("pivoted", "sketch", "sample", "greedy", "strong", "best")
 SUBSETS = 20_000  # that "best" may try
+AT_ONCE = 2**17  # numbers of their residuals in one go
 FEW = 64  # columns whose lengths pivoting keeps up to date
 
 
@@ -177,12 +178,13 @@ def _best(A, rank, tiny):
     m, least = A.shape[1], np.inf
     if comb(m, rank) > SUBSETS:
         raise ValueError(f"rank is {rank}; 'best' would try {comb(m, rank):,} subsets of {m} columns, over {SUBSETS:,}")
-    S = np.zeros(rank, dtype=int)
-    for T in combinations(range(m), rank):
-        Q, R = qr(A[:, T], mode="economic", check_finite=False)
-        left = np.sum((A - Q @ (Q.T @ A)) ** 2)
-        if left < least and np.abs(R.diagonal()).min() > tiny:
-            S, least = np.array(T), left
+    S, subsets = np.zeros(rank, dtype=int), np.array(list(combinations(range(m), rank)))
+    for some in np.array_split(subsets, min(len(subsets), 1 + len(subsets) * A.size // AT_ONCE)):
+        Q, R = np.linalg.qr(A[:, some].swapaxes(0, 1))  # (subset, n, rank)
+        left = np.sum((A - Q @ (Q.swapaxes(1, 2) @ A)) ** 2, axis=(1, 2))
+        left[np.abs(R.diagonal(axis1=1, axis2=2)).min(1) <= tiny] = np.inf
+        if left.min() < least:
+            S, least = some[left.argmin()], left.min()
     return S
 
 
