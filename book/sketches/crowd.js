@@ -1,8 +1,8 @@
 // Chapter 6: a table G of eight data points and of noise points, trained by IGN's loss.
 // data: points; errors, of G at the points in the start; offsets of the fakes from theirs; crowds, how many fakes each
-// point has in the start; times; rate. state: crowd, time, w (20ths of w_t), bound (0 or 1). The other weights are 1.
+// point has in the start; times; rate. state: crowd, time, wₜ in 20ths, bound (0 or 1). The other weights are 1.
 const W20 = 20, GONE = 40;
-export const compute = ({ points, errors, offsets, crowds, times, rate }, { crowd, time, w, bound }) => {
+export const compute = ({ points, errors, offsets, crowds, times, rate }, { crowd, time, wₜ: w, bound }) => {
   const K = points.length, M = offsets.length, w_t = w / W20;
   const of = (rows, i) => Float64Array.from(rows, (row) => row[i]);
   const [px, py] = [0, 1].map((i) => of(points, i));
@@ -54,16 +54,16 @@ export const draw = (data, state) => {
   const places = new Set(edge.map((v) => v.map((u) => 8 * Math.round(u / 8)).join())); // one ring for those side by side
   const rings = [...places].map((v) => v.split(",")).map(([x, y]) => `<circle cx="${MID[0] + +x}" cy="${MID[1] + +y}" r="3.5"/>`);
   const fled = Array(K).fill(0);
-  fakes.forEach((v, j) => inside(to(v)) || fled[owner[j]]++);
+  seen.forEach((v, j) => inside(v) || fled[owner[j]]++);
   const bars = count.map((n, k) => {
     const h = (170 * n) / M;
     const full = (170 * (n - fled[k])) / M; // hollow: fakes outside of the frame
-    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="none" stroke="${orange}" stroke-width="${n ? 1 : 0}"/><rect x="${322 + 18 * k}" y="${p(230 - full)}" width="13" height="${p(full)}" fill="${orange}"/><text x="${328.5 + 18 * k}" y="243" text-anchor="middle" font-size="11">${k + 1}</text>`;
+    return `<rect x="${322 + 18 * k}" y="${p(230 - h)}" width="13" height="${p(h)}" fill="none" stroke="${orange}" stroke-width="${n ? 1 : 0}"/><rect x="${322 + 18 * k}" y="${p(230 - full)}" width="13" height="${p(full)}" fill="${orange}"/><text x="${328.5 + 18 * k}" y="243" text-anchor="middle" font-size="13">${k + 1}</text>`;
   });
-  const named = data.points.map(([x, y], k) => `<text x="${p(to([1.28 * x, 0])[0])}" y="${p(to([0, 1.28 * y])[1] + 4)}" text-anchor="middle" font-size="12">${k + 1}</text>`);
-  const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.w / W20;
+  const named = data.points.map(([x, y], k) => `<text x="${p(to([1.28 * x, 0])[0])}" y="${p(to([0, 1.28 * y])[1] + 4)}" text-anchor="middle">${k + 1}</text>`);
+  const line = (q) => p(230 - 170 * q), most = Math.max(...count) / M, w_t = state.wₜ / W20;
   const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + 1/M
-  const cap = w_t && !state.bound && most_p < 1.05 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(225 - 170 * most_p)}" text-anchor="end" font-size="12" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
+  const cap = w_t && !state.bound && most_p < 1.05 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(225 - 170 * most_p)}" text-anchor="end" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
   const weight = w_t.toFixed(2) + (state.bound ? ", bounded" : ""), kept = left < 0.005 ? "0" : left.toFixed(2);
   const rule = state.bound ? `, the bound leaves ${kept} of it` : w_t && most_p < 1 ? `, unstable above a share of ${most_p.toFixed(2)}` : ", stable at any share";
   const end = gone ? `the table has exploded after ${step} steps, with a share of ${most.toFixed(2)} nearest to point ${count.indexOf(Math.max(...count)) + 1}` : `after ${step} steps the largest share is ${most.toFixed(2)}`;
@@ -75,7 +75,7 @@ export const draw = (data, state) => {
       <g class="t-orange" fill="${orange}" fill-opacity=".55">${dots.join("")}</g><g fill="none" stroke="${orange}" stroke-width="1.3">${rings.join("")}</g>
       <text x="318" y="22" font-weight="bold">share of the fakes</text><path d="M318 230h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}${named.join("")}
-      <text x="318" y="259" font-size="12">line: share of the data</text><text x="318" y="278">wₜ = ${w_t.toFixed(2)}${state.bound ? `, left: ${kept}` : ""}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
+      <text x="318" y="260" font-size="13">line: share of the data</text><text x="318" y="278">wₜ = ${w_t.toFixed(2)}${state.bound ? `, left: ${kept}` : ""}</text><text x="318" y="295">${gone ? "exploded" : `step ${step}`}</text></svg>`,
     see: `wₜ = ${w_t.toFixed(2)}${rule}: ${end}.${away}`,
     knobs: {},
   };
