@@ -1,23 +1,24 @@
 """What a result depends on, and when a notebook runs again.
 
 A notebook runs again when its code changes, a helper that it imports (itself or through another), a sketch that it
-shows, a file that its metadata name under `depends`, the seed, or a version in the environment. What must run runs
-before Sphinx reads, notebooks side by side on one thread each. The colophon names seed and versions.
+shows, a file that its metadata name under `depends`, the seed, or a version in the environment. Notebooks run side by
+side, on one thread each, while Sphinx reads what is there. The colophon names seed and versions.
 """
 
 import hashlib
 import json
-import logging
 import os
 import platform
 import re
 from contextlib import suppress
 from importlib.metadata import distributions
+from multiprocessing import Pool, log_to_stderr
 from pathlib import Path
 
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
 from sphinx.errors import ExtensionError
 
 from helpers.seed import seed
@@ -102,24 +103,39 @@ def outdated(app, env, added, changed, removed):
 
 
 def run(app, env, docnames):
-    """Run what has no results."""
-    cache, stale = get_cache(app.config.nb_execution_cache_path), []
-    for doc in sorted(docnames, reverse=True):  # the later chapters take longest
+    """Start what has no results, side by side; Sphinx reads what has them meanwhile."""
+    cache, stale = get_cache(app.config.nb_execution_cache_path), {}
+    for doc in docnames:
         path = env.doc2path(doc)
         if path.endswith(".ipynb"):
             try:
                 cache.match_cache_file(path)
             except KeyError:
-                stale.append(path)
                 cache.add_nb_to_project(path)
+                stale[path] = doc
+    # What need not wait is read first. The later chapters take longest: they run first and are read in that order.
+    waiting = sorted(stale.values(), reverse=True)
+    docnames[:] = [doc for doc in docnames if doc not in waiting] + waiting
+    app.running = {}
     if stale:
-        logger = logging.getLogger("notebooks")
-        logger.setLevel(logging.INFO)
-        executor = load_executor("local-parallel", cache, logger=logger)
-        done = executor.run_and_cache(filter_uris=stale, timeout=app.config.nb_execution_timeout)
-        if failed := [*done.excepted, *done.errored]:
-            raise ExtensionError("\n".join(why(path, cache.get_project_record(path).traceback) for path in failed))
-    write_digests(app, {doc: app.digests[doc] for doc in docnames if doc in app.digests})
+        log_to_stderr(REPORT_LEVEL)
+        # One more than there are cores, for some wait: chapter 8 for its browsers.
+        app.pool = Pool(min(len(stale), os.cpu_count() + 1))
+        records = load_executor("local-parallel", cache).get_records(list(stale), clear_tracebacks=True)
+        for record in sorted(records, key=lambda record: record.uri, reverse=True):
+            data = ProcessData(record.pk, record.uri, cache, app.config.nb_execution_timeout, False)
+            app.running[stale[record.uri]] = app.pool.apply_async(ExecutionWorkerLocalMProc(), [data])
+
+
+def wait(app, doc, source):
+    """Before Sphinx reads a notebook it must have run."""
+    if doc in app.running and app.running[doc].get()[0]:
+        cache = get_cache(app.config.nb_execution_cache_path)
+        done = [result.get() for result in app.running.values()]
+        failed = [path for kind, path in done if kind]
+        raise ExtensionError("\n".join(why(path, cache.get_project_record(path).traceback) for path in failed))
+    if doc in app.digests:
+        write_digests(app, {doc: app.digests[doc]})
 
 
 def why(path, traceback):
@@ -150,4 +166,5 @@ def setup(app):
     app.connect("config-inited", record, priority=100)
     app.connect("env-get-outdated", outdated)
     app.connect("env-before-read-docs", run)
+    app.connect("source-read", wait)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
