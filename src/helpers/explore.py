@@ -204,7 +204,8 @@ def _picture(fig, alt, label):
         plt.close(fig)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub("<!--.*?-->\n?|<(metadata|style)\\b.*?</\\1>\n?", "", svg, flags=re.DOTALL)  # its style is for "*"
+    svg = re.sub(r"<!--.*?-->|<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)  # its style is for "*"
+    svg = re.sub(r">\s+<", "><", svg)  # a line for each element would be a node more for each
     # matplotlib numbers groups alike in every figure of a page, and names images by their content
     svg = re.sub(r'<g id="(t-[a-z]+)', r'<g class="\1"', svg)  # a term, named by set_gid
     svg = re.sub(r'(<g|<image[^>]*?) id="[^"]*"', r"\1", svg)
