@@ -3,8 +3,11 @@
 import html as html_module
 import json
 import re
+import shutil
+import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -115,6 +118,33 @@ def test_handles_lie_where_the_data_say():
     width, height = map(float, re.search('viewBox="0 0 ([0-9.]+) ([0-9.]+)"', explorer.html).groups())
     assert max(abs(x1 - x3), abs(x2 - x3)) < 9 and 0.4 * width < x1 < 0.65 * width
     assert max(abs(y1 - y3), abs(y2 - y3)) < 0.2 and 0.3 * height < y1 < 0.6 * height
+
+
+def test_a_drag_stays_on_its_curve():
+    """Where curves cross, the handle of another one may lie nearer; where only names are left, a drag changes them."""
+    drawn = lambda **params: draw(t=1)
+    lines = explore(
+        drawn,
+        alt="{line} at {t}",
+        handle=lambda line, t: (t / 4, 0.5 if line == "flat" else t / 4),
+        line=["flat", "steep"],
+        t=[1, 2, 3],
+    )
+    names = explore(drawn, alt="{line}", handle=lambda line: (0.5, len(line) / 5), line=["a", "abc"])
+    for picture, state, to, then in (
+        (lines, {"line": 0, "t": 1}, 5, {"line": 0, "t": 2}),
+        (lines, {"line": 1, "t": 1}, 2, {"line": 1, "t": 2}),
+        (names, {"line": 0}, 1, {"line": 1}),
+    ):
+        parts = parts_of(picture)
+        call = f"drag({json.dumps(parts['data'])}, {json.dumps(state)}, 'knob', ...{parts['data']['places'][to]})"
+        code = parts["module"].replace("export ", "").replace("default stage(", "stage(")
+        assert json.loads(node(f"{code}\nconsole.log(JSON.stringify({call}))")) == then
+
+
+def node(code):
+    program = shutil.which("node", path=Path(sys.executable).parent) or shutil.which("node")
+    return subprocess.run([program, "-"], input=code, capture_output=True, check=True, encoding="utf-8").stdout
 
 
 def test_presets_and_steps_are_buttons():

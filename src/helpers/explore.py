@@ -59,7 +59,7 @@ def explore(
         see: a sentence under each frame, in the form of `alt`, without TeX; it may be the same for several frames.
             Screen readers hear it when it changes, and `alt` where there is none.
         handle: a function of the parameters that gives a place (x, y) on each frame, in the data of the figure's
-            first axes. What lies there can be dragged; the sliders follow.
+            first axes. What lies there can be dragged; the sliders follow, those of numbers if there are any.
         ghost: whether the start stays faint behind the picture.
         presets: buttons, a dict from their text to the parameters that they set.
         steps: the name of a parameter of which two buttons go one step back and one on.
@@ -134,6 +134,7 @@ class Explorer(Moving):
         data = {"frames": bare, "shared": shared, "see": seen, "sizes": {name: len(v) for name, v in grid.items()}}
         if places:
             data["places"] = [places[n] for n in range(len(points))]
+            data["named"] = [name for name, values in grid.items() if isinstance(values[0], str)]
         rows = ""
         for name, values in grid.items():
             texts = [_text(value) for value in values]

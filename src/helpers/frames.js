@@ -7,17 +7,23 @@ const states = ({ sizes }) =>
     [{}],
   );
 
+// The state whose handle is nearest; of several, the one that changes the fewest sliders. What has names instead of
+// numbers, such as the curve on which the handle lies, stays: where curves meet, the hand would jump to another.
+export const drag = (data, state, name, x, y) => {
+  const all = states(data), same = all.filter((other) => data.named.every((key) => other[key] === state[key]));
+  const changed = (other) => Object.keys(other).filter((key) => other[key] !== state[key]).length;
+  const cost = (other) => {
+    const [left, top] = data.places[number(data, other)];
+    return Math.hypot(left - x, top - y) + 1e-6 * changed(other);
+  };
+  const free = same.length > 1 ? same : all, costs = free.map(cost);
+  return free[costs.indexOf(Math.min(...costs))];
+};
+
 export default stage({
   draw(data, state) {
     const n = number(data, state);
     return { svg: data.frames[n], see: data.see[n], knobs: data.places && { knob: data.places[n] } };
   },
-  // The frame whose handle is nearest; of several, the one that changes the fewest sliders.
-  drag(data, state, name, x, y) {
-    const far = (other, n) => Math.hypot(data.places[n][0] - x, data.places[n][1] - y);
-    const changed = (other) => Object.keys(other).filter((key) => other[key] !== state[key]).length;
-    const cost = (other, n) => far(other, n) + 1e-6 * changed(other);
-    const all = states(data), costs = all.map(cost);
-    return all[costs.indexOf(Math.min(...costs))];
-  },
+  drag,
 });
