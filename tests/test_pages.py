@@ -472,20 +472,25 @@ CUT = """() => {
         return bad}"""
 
 
+OPENED = "[...document.querySelectorAll('details.code')].filter(fold => fold.open).length"
+
+
 def one_switch_opens_all_code(page):
-    folds = page.locator("details.code")
-    opened = lambda: page.locator("details.code[open]").count()
-    assert folds.count() >= least(page, 10) and opened() == 0
+    folds = page.locator("details.code").count()
+    assert folds >= least(page, 10) and page.evaluate(OPENED) == 0
     assert not page.locator("details.code pre").first.is_visible()
     button = page.get_by_role("button", name="Code", exact=True)
     button.click()
-    assert opened() == folds.count() and page.url.endswith("?code=open")
+    assert page.evaluate(OPENED) == folds and page.url.endswith("?code=open")
     assert "code=open" in page.locator(".prev-next-area a").first.get_attribute("href")
-    page.reload()
-    assert opened() == folds.count()
     button.focus()
     page.keyboard.press("Enter")
-    assert opened() == 0 and "code" not in page.url
+    assert page.evaluate(OPENED) == 0 and "code" not in page.url
+
+
+def test_code_stays_open_from_page_to_page(visit):
+    page = visit(f"{CHAPTERS[0]}?code=open")
+    assert page.evaluate(OPENED) == page.locator("details.code").count() > 0 and page.trouble == []
 
 
 @pytest.mark.parametrize("path", [CHAPTERS[0], "book/ledger.html"])
