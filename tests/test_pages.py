@@ -490,7 +490,8 @@ def one_switch_opens_all_code(page):
 
 def test_code_stays_open_from_page_to_page(visit):
     page = visit(f"{CHAPTERS[0]}?code=open")
-    assert page.evaluate(OPENED) == page.locator("details.code").count() > 0 and page.trouble == []
+    assert page.evaluate(OPENED) == page.locator("details.code").count() > 0
+    broken_terms_are_marked(page)  # it looks for claims by links, which carry the switch then
 
 
 @pytest.mark.parametrize("path", [CHAPTERS[0], "book/ledger.html"])

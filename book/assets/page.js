@@ -54,7 +54,9 @@
   for (const button of document.querySelectorAll("button.break")) {
     const { claim, term } = button.dataset, words = button.textContent, line = button.nextElementSibling;
     const status = Object.assign(document.createElement("p"), { className: "check check-broken" });
-    const green = [...document.querySelectorAll("p.check-pass")].find((one) => one.querySelector(`a[href="#${claim}"]`));
+    const green = [...document.querySelectorAll("p.check-pass")].find((one) =>
+      [...one.querySelectorAll("a")].some((link) => link.hash === `#${claim}`), // its href may carry the switch
+    );
     const box = document.getElementById(claim);
     const before = [...box.closest("section").querySelectorAll("div.math")].filter(
       (formula) => term && formula.querySelector(`.t-${term}`) && button.compareDocumentPosition(formula) & Node.DOCUMENT_POSITION_PRECEDING,
