@@ -14,9 +14,11 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from helpers.check import BROKEN
+from helpers.check import BROKEN, TERMS
 
 LOGGER = logging.getLogger(__name__)
+# A picture in a file of its own does not see the page's styles.
+STYLE = 'style="' + "".join(f"--t-{name}:{colour};" for name, colour in TERMS.items()) + "font-family:sans-serif;"
 
 
 class front(nodes.Element):
@@ -53,7 +55,7 @@ def cards(app, docname, node):
         if figure is None:
             LOGGER.warning("{chapters} names the figure %s, which is not in %s", label, doc, location=docname)
             continue
-        svg = re.search(r'<svg role="img".*?</svg>', figure.astext(), re.DOTALL)[0]
+        svg = re.search(r'<svg role="img".*?</svg>', figure.astext(), re.DOTALL)[0].replace('style="', STYLE, 1)
         file = Path(app.outdir, "_static/cards", f"{label}.svg")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(svg, "utf-8")
@@ -74,6 +76,8 @@ def claim(app, docname, node):
         raise ExtensionError(f"{docname}: there is no claim {id} in {doc}")
     found = next(n for n in app.env.get_doctree(doc).findall(nodes.Element) if n.get("label") == id)
     title, *statement = [part.deepcopy() for part in found.children]
+    for formula in (formula for part in statement for formula in part.findall(nodes.math_block)):
+        formula["number"] = formula["label"] = None  # which it has in its chapter
     title = nodes.title("", found["realtype"].capitalize() + title.astext())
     return [nodes.admonition("", title, *statement, classes=["proof"]), ledger.line(app, docname, id, doc)]
 
