@@ -75,10 +75,10 @@ export const draw = (data, state) => {
   });
   const which = (k) => (k === data.cloud.length ? "the outlier" : "a column of the cloud");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors against the outlier's length.`}">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="16" fill="currentColor" aria-label="Columns in the plane and an outlier at (${place(state).map((x) => x.toFixed(1)).join(", ")}), of length ${length.toFixed(1)}, twice${asks ? "; what two rules keep is not shown yet." : `: CPQR keeps ${which(kept[0])}, error ${errors[0].toFixed(2)}; greedy keeps ${which(kept[1])}, error ${errors[1].toFixed(2)}. Below, their errors against the outlier's length.`}">
       ${panel(0)}${panel(1)}
       <path stroke="currentColor" fill="none" opacity=".5" d="M${LEFT} ${base - high}V${base}H${W - 8}"/>${ticks.join("")}
-      ${[2, 4, 6, 8, 10].filter((e) => e < most).map((e) => `<text x="${LEFT - 4}" y="${base - (e / most) * high + 4}" text-anchor="end" font-size="13">${e}</text>`).join("")}
+      ${[2, 4, 6, 8, 10].filter((e) => e < most).map((e) => `<text x="${LEFT - 4}" y="${base - (e / most) * high + 4}" text-anchor="end">${e}</text>`).join("")}
       <text x="${(W + LEFT) / 2}" y="${H - 3}" text-anchor="middle">length of the outlier in this direction</text>
       <text x="${LEFT}" y="${base - high - 8}">error</text>
       ${asks ? "" : curve(0) + curve(1)}${marks.join("")}
