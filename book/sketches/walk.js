@@ -79,12 +79,12 @@ export const draw = (data, state) => {
   rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
   // Of two piles the box shows both states and their join.
   const states = cut && [...piles, kept].map((state) => (state ?? EMPTY).map(show));
-  const heads = states ? ["pile 1", "pile 2", "joined"] : ["with m", "without"], at = states ? [58, 117, 176] : [80, 168];
+  const heads = states ? ["pile 1", "pile 2", "joined"] : ["÷ eᵐ", "plain"], at = states ? [58, 117, 176] : [80, 168];
   const lines = states ? ["m", "y₁", "y₂", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
   const box = { x: 268, y: 214 };
   const table = lines.map((line, k) => line.map((text, c) => `<text x="${box.x + (c ? at[c - 1] : 8)}" y="${box.y + 41 + 19 * k}" font-size="13" ${c ? 'text-anchor="middle"' : 'font-style="italic"'}>${text}</text>`).join(""));
   const said = !read ? (before ? "A new query, new scores: the cross has moved, and the old output (dashed ring) is of no use. Read the pages again." : "Nothing has been read.") : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
-  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The sums without m have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
+  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The plain sums have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Six pages in the order ${order.map((j) => j + 1).join(", ")}${cut ? ", in two piles" : ""}, their scores ${scores.map((s) => s / 2).join(", ")}, and a walk in the plane of their values. Page ${page + 1} is chosen. ${said}${tail}">
       ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue)" class="t-blue"/>
