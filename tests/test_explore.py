@@ -157,6 +157,15 @@ def test_presets_and_steps_are_buttons():
     assert json.loads(html_module.unescape(re.search('data-set="(.*?)"', buttons[2][0])[1])) == {"t": 2, "tau": 1}
 
 
+def test_a_pressed_parameter_has_buttons_and_no_slider():
+    explorer = explore(draw, alt="at {t}, {tau}", press="tau", start={"t": 2}, **GRID)
+    buttons = re.findall(r"<button type=\"button\" data-set=\"(.*?)\">(.*?)</button>", explorer.html)
+    sets = [(json.loads(html_module.unescape(set)), text) for set, text in buttons]
+    assert sets == [({"tau": 0}, "0.5"), ({"tau": 1}, "1")]  # t stays where it is
+    assert re.findall(r'data-name="(\w+)"', explorer.html) == ["t"]
+    assert len(frames_of(explorer.html)) == 6
+
+
 @pytest.mark.parametrize(
     ("more", "error", "says"),
     [
@@ -164,6 +173,7 @@ def test_presets_and_steps_are_buttons():
         ({"handle": lambda t: None}, ValueError, "handle gives None"),
         ({"handle": lambda t: (1, 2, 3)}, ValueError, "handle gives"),
         ({"presets": ["a"]}, TypeError, "presets is list"),
+        ({"press": "u"}, ValueError, "press is 'u'"),
         ({"presets": {"a": {"u": 1}}}, ValueError, "names 'u'"),
         ({"presets": {"a": {"t": 9}}}, ValueError, "t = 9"),
         ({"steps": "u"}, ValueError, "steps is 'u'"),

@@ -42,7 +42,19 @@ def show(fig, *, label, caption, alt):
 
 
 def explore(
-    draw, *, label, caption, alt, start=None, see=None, handle=None, ghost=False, presets=None, steps=None, **grid
+    draw,
+    *,
+    label,
+    caption,
+    alt,
+    start=None,
+    see=None,
+    handle=None,
+    ghost=False,
+    presets=None,
+    steps=None,
+    press=None,
+    **grid,
 ):
     """A figure with one slider for each parameter; the last expression of a cell.
 
@@ -63,6 +75,8 @@ def explore(
         ghost: whether the start stays faint behind the picture.
         presets: buttons, a dict from their text to the parameters that they set.
         steps: the name of a parameter of which two buttons go one step back and one on.
+        press: the name of a parameter that has a button for each of its values in the place of a slider. The others
+            stay where they are.
         **grid: one to three parameters, each a list of two or more different numbers or strings. Greek letters may
             be spelled: `tau` is labelled τ.
 
@@ -83,7 +97,9 @@ def explore(
     sets = {text: _start(f"presets[{text!r}]", params, grid, start) for text, params in (presets or {}).items()}
     if steps is not None and steps not in grid:
         raise ValueError(f"steps is {steps!r}; it must be one of the parameters, {list(grid)}")
-    return Explorer(draw, framed, says, grid, start, handle, ghost, sets, steps, silent=see is None)
+    if press is not None and press not in grid:
+        raise ValueError(f"press is {press!r}; it must be one of the parameters, {list(grid)}")
+    return Explorer(draw, framed, says, grid, start, handle, ghost, sets, steps, press, silent=see is None)
 
 
 class Still:
@@ -102,7 +118,7 @@ class Still:
 class Explorer(Moving):
     """Sliders over a figure: see `explore`."""
 
-    def __init__(self, draw, framed, says, grid, start, handle, ghost, presets, steps, silent):
+    def __init__(self, draw, framed, says, grid, start, handle, ghost, presets, steps, press, silent):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         alts, seen = ([say(**point) for point in points] for say in says)
         if len(set(alts)) < len(alts):
@@ -137,9 +153,13 @@ class Explorer(Moving):
             data["named"] = [name for name, values in grid.items() if isinstance(values[0], str)]
         rows = ""
         for name, values in grid.items():
+            if name == press:
+                continue
             texts = [_text(value) for value in values]
             rows += slider(framed.label, name, state[name], len(values) - 1, texts[state[name]], texts)
         moves = [(text, {"data-set": index(params)}) for text, params in presets.items()]
+        if press:
+            moves = [(_text(value), {"data-set": {press: n}}) for n, value in enumerate(grid[press])] + moves
         if steps:
             one = {"data-of": steps}
             moves = [("‹ back", one | {"data-step": "-1"}), ("next ›", one | {"data-step": "1"}), *moves]
