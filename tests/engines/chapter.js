@@ -242,6 +242,7 @@ async function paragraphs() {
     translator.visit();
     translator.stop();
   };
+  lab.page.style.position = "static"; // to be seen
   fresh(...blocks);
   visit(blocks[1]);
   await lab.typeset(...blocks);
