@@ -39,14 +39,14 @@ export const draw = (data, state) => {
     return words(26, y, a.trim()) + shown + words(x + wide + WIDE, y, b.trim());
   };
   const twice = guard && translator < ready;
-  const who = translator < ready ? `The translator comes ${ready - translator} ms before the formula is typeset and marked` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the formula is typeset and marked`;
-  const why = whole ? (twice ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes its source for words, and ruins it.";
+  const who = translator < ready ? `The translator comes ${ready - translator} ms before the script is done` : `The translator comes ${translator - ready ? `${translator - ready} ms after` : "as soon as"} the script has typeset and marked the formula`;
+  const why = whole ? (twice ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes the source for words, and ruins it.";
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the formula typeset and marked at ${ready} ms${guard ? ", with a guard until then" : ""}${twice ? "; then the translator comes again" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the script that typesets and marks the formula at ${ready} ms${guard ? ", with a guard until then" : ""}${twice ? "; then the translator comes again" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
       ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green)" class="t-green" fill-opacity=".45"/><text x="${at(0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green)">guarded</text>` : ""}
       <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
       ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
-      ${flag(translator, "purple", 14, "translator", translator > MOST / 2)}${flag(ready, "blue", 50, "typeset and marked", ready > 28 || (translator >= ready && ready > 14))}${twice ? again(ready) : ""}
+      ${flag(translator, "purple", 14, "translator", translator > MOST / 2)}${flag(ready, "blue", 50, whole ? "typeset and marked" : "script, too late", ready > 28 || (translator >= ready && ready > 14))}${twice ? again(ready) : ""}
       <text x="26" y="${AXIS + 54}" font-size="13" opacity=".8">the page sends${guard ? ", with a guard" : ""}</text>
       ${line(AXIS + 78, [BEFORE, TEX, AFTER])}
       <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets${whole ? '<tspan fill="var(--t-blue)" class="t-blue"> (framed: marked)</tspan>' : ""}</text>
