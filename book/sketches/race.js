@@ -1,8 +1,8 @@
 // Chapter 8: all pairs of times, the translator's and the engine's, as a rectangle; where the translator is first is lost.
-// state, in steps of STEP ms: translator, how long it may take besides its least delay `least`, and engine, its longest
+// state, in steps of STEP ms: translator_a, how long it may take besides its least delay least_d, and engine_b, its longest
 // time, both from one step on, so that 0 is a step.
 const STEP = 10;
-const times = ({ translator, engine, least }) => [translator + 1, engine + 1, least].map((steps) => STEP * steps);
+const times = ({ translator_a, engine_b, least_d }) => [translator_a + 1, engine_b + 1, least_d].map((steps) => STEP * steps);
 
 export const compute = (data, state) => {
   const [a, b, d] = times(state);
@@ -29,7 +29,7 @@ export const draw = (data, state) => {
       <text x="0" y="14"><tspan font-style="italic">E</tspan>: formula ready after, ms</text>
       <text x="${LEFT + SIDE}" y="${H - 8}" text-anchor="end"><tspan font-style="italic">D</tspan>: translator comes after, ms</text></svg>`,
     see: `The translator takes ${d} to ${d + a} ms, the engine up to ${b} ms: ${told}.`,
-    knobs: { corner: [x(d + a), y(b)], least: [x(d), BASE] },
+    knobs: { corner: [x(d + a), y(b)], least_d: [x(d), BASE] },
   };
 };
 
@@ -38,7 +38,7 @@ export default stage({
   draw,
   drag: (data, state, name, right, up) => {
     const ms = (right - LEFT) * 2;
-    if (name === "least") return { least: steps(ms, 0, 20) };
-    return { translator: steps(ms - STEP * (state.least + 1), 0, 59), engine: steps((BASE - up) * 2 - STEP, 0, 39) };
+    if (name === "least_d") return { least_d: steps(ms, 0, 20) };
+    return { translator_a: steps(ms - STEP * (state.least_d + 1), 0, 59), engine_b: steps((BASE - up) * 2 - STEP, 0, 39) };
   },
 });
