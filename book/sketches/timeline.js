@@ -43,7 +43,7 @@ export const draw = (data, state) => {
   });
   const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
   const result = !bits[0] ? "It finds nothing yet; comes again: whole" : whole ? (bits[3] ? "It passes over the guard; comes again: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
-  const waits = comes - wish > 0.5 ? "It has to wait until the script gives way. " : "";
+  const when = comes - wish > 0.5 ? `wants to come at ${wish} ms and has to wait until ${Math.round(comes)} ms, when the script gives way` : `comes at ${wish} ms, when no script runs`;
   const marker = (x, y) => `<path d="M${x} ${y}l-7 -12h14z" class="t-purple" fill="var(--t-purple)"/>`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} ms and comes at ${Math.round(comes)} ms. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
@@ -55,7 +55,7 @@ export const draw = (data, state) => {
       <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple)" stroke-width="2"/>
       <text x="${LEFT}" y="${H - 84}" font-size="13" opacity=".85">what the translator finds</text>${lamps.join("")}
       <rect x="${LEFT}" y="${H - 42}" width="${RIGHT - LEFT}" height="32" rx="4" fill="none" ${whole ? 'stroke="currentColor"' : 'class="t-orange" stroke="var(--t-orange)" stroke-width="2.5"'}/><text x="${LEFT + 10}" y="${H - 21}">${result}</text></svg>`,
-    see: `${waits}${result}.`,
+    see: `The translator ${when}: ${result.split(": ")[1]}.`,
     knobs: { translator: [at(wish), TOP + 58] },
   };
 };

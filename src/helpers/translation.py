@@ -41,14 +41,14 @@ VERDICT = f"""async () => {{
     return {{ formulas: formulas.length, garbled, translated }}
 }}"""
 START = "([engine, speech]) => { lab.speech = speech; return lab.start(engine, null, {}, speech) }"
-RACE = """([n, seed, way]) => lab.race(async (block, insert, pause) => {
+RACE = """([n, seed, way, longest = 500]) => lab.race(async (block, insert, pause) => {
     if (way === "reverse") lab.guard(block)
     insert(block)
     await pause()
     await lab.typeset(block)
     lab.mark(block)
     lab.release(block)
-}, { n, seed })"""
+}, { n, seed, delay: longest, pause: longest, spread: longest })"""
 
 
 class Laboratory:

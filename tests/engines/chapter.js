@@ -7,6 +7,7 @@ const FIVE = lab.FORMULAS.map((_, n) => n);
 const never = { delay: () => Infinity };
 const fresh = (...blocks) => {
   const box = document.createElement("div");
+  window.MathJax?.typesetClear?.(); // else it goes through the formulas of all trials before, each time
   lab.page.replaceChildren(box);
   box.append(...blocks);
   return box;

@@ -193,6 +193,7 @@ async function schedules(steps, attributes = true) {
   lab.protection?.undo(); // the module would help
   lab.protection = undefined;
   const trials = Array.from({ length: 2 ** steps.length }, (_, set) => ({ set, box: document.createElement("div"), block: make(1) }));
+  window.MathJax?.typesetClear?.(); // else it goes through the formulas of all trials before, each time
   page.replaceChildren(...trials.map(({ box }) => box));
   for (const trial of trials) trial.translator = translate(trial.box, { delay: () => Infinity, attributes });
   for (const [k, step] of steps.entries()) {
