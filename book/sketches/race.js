@@ -1,8 +1,8 @@
 // Chapter 8: all pairs of times, the translator's and the engine's, as a rectangle; where the translator is first is lost.
-// state, in steps of STEP ms: translator_a, how long it may take besides its least delay least_d, and engine_b, its longest
+// state, in steps of STEP ms: delay_a, how long it may take besides its least delay least_d, and engine_b, its longest
 // time, both from one step on, so that 0 is a step.
 const STEP = 10;
-const times = ({ translator_a, engine_b, least_d }) => [translator_a + 1, engine_b + 1, least_d].map((steps) => STEP * steps);
+const times = ({ delay_a, engine_b, least_d }) => [delay_a + 1, engine_b + 1, least_d].map((steps) => STEP * steps);
 
 export const compute = (data, state) => {
   const [a, b, d] = times(state);
@@ -39,6 +39,6 @@ export default stage({
   drag: (data, state, name, right, up) => {
     const ms = (right - LEFT) * 2;
     if (name === "least_d") return { least_d: steps(ms, 0, 20) };
-    return { translator_a: steps(ms - STEP * (state.least_d + 1), 0, 59), engine_b: steps((BASE - up) * 2 - STEP, 0, 39) };
+    return { delay_a: steps(ms - STEP * (state.least_d + 1), 0, 59), engine_b: steps((BASE - up) * 2 - STEP, 0, 39) };
   },
 });
