@@ -22,11 +22,17 @@ const apply = (W, widths, x) => {
 const start = ({ x, y }) => [LEFT + x / TENTH, BOTTOM + y / TENTH];
 const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
+const rests = new Map(); // how far G moves its own fakes, on average
+const own = (data, state, G) => {
+  const key = `${state.noise} ${state.time}`, fakes = data.noise[state.noise];
+  if (!rests.has(key)) rests.set(key, fakes.map(G).reduce((sum, y) => sum + far(y, G(y)), 0) / fakes.length);
+  return rests.get(key);
+};
 export const compute = (data, state) => {
   const G = (x) => apply(weights(data, state), data.widths, x);
   const path = [start(state)];
   for (let k = 0; k < 3; k++) path.push(G(path[k]));
-  return { path: path.slice(0, 3), moved: [0, 1, 2].map((k) => far(path[k], path[k + 1])) };
+  return { path: path.slice(0, 3), moved: [0, 1, 2].map((k) => far(path[k], path[k + 1])), own: own(data, state, G) };
 };
 
 const [W, H, UNIT, X0, Y0] = [480, 300, 38, 2, 8], [COLS, ROWS] = [84, 64];
@@ -58,13 +64,13 @@ const background = (data, state) => {
 };
 
 export const draw = (data, state) => {
-  const { path, moved } = compute(data, state), places = path.map(to), names = ["x", "G(x)", "G(G(x))"];
+  const { path, moved, own } = compute(data, state), places = path.map(to), names = ["x", "G(x)", "G(G(x))"];
   const ring = Array.from({ length: 8 }, (_, k) => to([2 * Math.cos((k * Math.PI) / 4), 2 * Math.sin((k * Math.PI) / 4)]));
   const blue = "var(--t-blue)";
   const [right, bar] = [X0 + 8.4 * UNIT + 18, 104];
-  const bars = moved.map((m, k) => {
-    const y = 58 + 58 * k, length = Math.min(1, m / 2) * bar;
-    return `<text x="${right}" y="${y}"><tspan font-style="italic">${names[k]}</tspan></text><rect x="${right}" y="${y + 7}" width="${bar}" height="14" fill="none" stroke="currentColor" stroke-width=".8"/><rect x="${right}" y="${y + 7}" width="${length.toFixed(1)}" height="14" fill="${blue}"/><text x="${right}" y="${y + 36}" font-size="12">moves by ${m.toFixed(2)}</text>`;
+  const bars = [...moved, own].map((m, k) => {
+    const y = 52 + 54 * k, length = Math.min(1, m / 2) * bar;
+    return `<text x="${right}" y="${y}">${k < 3 ? `<tspan font-style="italic">${names[k]}</tspan>` : "its fakes, mean"}</text><rect x="${right}" y="${y + 7}" width="${bar}" height="14" fill="none" stroke="currentColor" stroke-width=".8"/><rect x="${right}" y="${y + 7}" width="${length.toFixed(1)}" height="14" fill="${blue}"/><text x="${right}" y="${y + 34}" font-size="12">moves by ${m.toFixed(2)}</text>`;
   });
   const line = places.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
   const steps = data.times[state.time], noise = state.noise ? "noise around (3, 0)" : "noise around (0, 0)";
@@ -81,7 +87,7 @@ export const draw = (data, state) => {
       <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
       <circle cx="${X0 + 64}" cy="${H - 22}" r="2.4" fill="none" stroke="currentColor"/><text x="${X0 + 72}" y="${H - 17}">noise z</text><circle cx="${X0 + 136}" cy="${H - 22}" r="2.6" fill="var(--t-orange)"/><text x="${X0 + 144}" y="${H - 17}">fakes G(z)</text>
       <rect x="${X0 + 228}" y="${H - 28}" width="13" height="12" fill="var(--t-green)" opacity=".5"/><text x="${X0 + 246}" y="${H - 17}">G moves it little: “real”</text></svg>`,
-    see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}. ${back.told}`.replaceAll("-", "−"),
+    see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}; its own fakes it moves by ${own.toFixed(2)}, on average. ${back.told}`.replaceAll("-", "−"),
     knobs: { x: places[0] },
   };
 };
