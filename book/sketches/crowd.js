@@ -72,7 +72,7 @@ export const draw = (data, state) => {
       <text x="318" y="20" font-weight="bold">share of the fakes</text><text x="318" y="37" font-size="13">nearest to each point</text><path d="M318 ${BASE}h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
       <g font-size="13"><path d="M320 228h14" stroke="currentColor" stroke-width=".8"/><text x="340" y="232">share of the data</text><circle cx="327" cy="244.5" r="3.5" fill="${blue}"/><text x="340" y="249">G of a data point</text><path d="M320 262h14" stroke="${orange}" stroke-width="1.5"/><text x="340" y="266">trail of the crowd</text></g>
-      <text x="318" y="292">${gone ? `exploded at step ${step}` : `step ${step}`}</text></svg>`,
+      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}, ${gone ? "exploded" : `step ${step}`}</text></svg>`,
     see: `wₜ = ${w_t.toFixed(2)}, ${rule}: ${end}.`,
     knobs: {},
   };
