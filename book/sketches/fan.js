@@ -1,28 +1,20 @@
-// Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and two
-// samplers; right the same as a fan: the angle is arctan(s/√v), the radius what a sampler has of the right spread.
-// data: variances; top, the largest s; grids[n] and karras[n], levels that fall to 0. state: n, lambda (the number of a
-// variance) and levels: those of grids (0), equal angles (1), those of Karras et al. (2), equal angles at variance 1 (3).
-const LEVELS = ["equal in time", "at equal angles", "of Karras et al.", "at angles that are equal at variance 1"];
+// Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and
+// Euler; right the same as a fan: the angle is arctan(s/√v), the radius what Euler has of the right spread.
+// data: variances; top, the largest s; grids[n], levels that fall to 0. state: n, lambda (the number of a variance) and
+// levels: those of grids (0), equal angles (1), equal angles at variance 1 (2).
+const LEVELS = ["equal in time", "at equal angles", "at angles that are equal at variance 1"];
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
-const noise = ({ variances, top, grids, karras }, { n, lambda, levels }) => {
-  if (levels % 2 === 0) return (levels ? karras : grids)[n];
+const noise = ({ variances, top, grids }, { n, lambda, levels }) => {
+  if (levels === 0) return grids[n];
   const v = levels === 1 ? variances[lambda] : 1, full = angle(top, v), steps = grids[n].length - 1;
   return grids[n].map((_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0));
 };
 
 export const compute = (data, state) => {
   const v = data.variances[state.lambda], s = noise(data, state), slope = (y, s) => (s * y) / (v + s * s);
-  const run = (heun) => {
-    const y = [Math.sqrt(v + s[0] ** 2)];
-    for (let i = 1; i < s.length; i++) {
-      const [now, h] = [y[i - 1], s[i] - s[i - 1]], first = slope(now, s[i - 1]);
-      y.push(now + h * (heun && s[i] > 0 ? (first + slope(now + h * first, s[i])) / 2 : first));
-    }
-    return y;
-  };
-  const share = (path) => path.map((y, i) => y / Math.sqrt(v + s[i] ** 2));
-  const [euler, heun] = [run(false), run(true)];
-  return { s, euler, heun, kept: share(euler), above: share(heun), angles: s.map((s) => angle(s, v)) };
+  const euler = [Math.sqrt(v + s[0] ** 2)];
+  for (let i = 1; i < s.length; i++) euler.push(euler[i - 1] + (s[i] - s[i - 1]) * slope(euler[i - 1], s[i - 1]));
+  return { s, euler, kept: euler.map((y, i) => y / Math.sqrt(v + s[i] ** 2)), angles: s.map((s) => angle(s, v)) };
 };
 
 const [W, H, PX, PW, BASE, R] = [480, 268, 30, 206, 228, 188];
@@ -30,34 +22,30 @@ const path = (points, more) => `<path fill="none" d="M${points.map((p) => p.map(
 const paint = (term) => `class="t-${term}" stroke="var(--t-${term})"`;
 
 export const draw = (data, state) => {
-  const { s, euler, heun, kept, above, angles } = compute(data, state), v = data.variances[state.lambda];
-  const f = (u) => Math.sqrt(v + u * u), most = 1.02 * Math.max(f(data.top), ...heun);
+  const { s, euler, kept, angles } = compute(data, state), v = data.variances[state.lambda];
+  const f = (u) => Math.sqrt(v + u * u), most = 1.02 * f(data.top);
   const to = (u, y) => [PX + (u / data.top) * PW, BASE - (y / most) * (BASE - 30)];
   const curve = Array.from({ length: 61 }, (_, k) => [(k * data.top) / 60]).map(([u]) => to(u, f(u)));
-  const widest = Math.max(1, ...above), unit = R / widest, [ox, oy] = [262, BASE];
-  const polar = (r, a) => [ox + unit * r * Math.cos(a), oy - unit * r * Math.sin(a)];
+  const [ox, oy] = [262, BASE];
+  const polar = (r, a) => [ox + R * r * Math.cos(a), oy - R * r * Math.sin(a)];
   const arc = Array.from({ length: 46 }, (_, k) => polar(1, (k / 45) * angles[0]));
-  const rays = angles.map((a) => path([[ox, oy], polar(widest, a)], 'stroke="currentColor" opacity=".25"'));
+  const rays = angles.map((a) => path([[ox, oy], polar(1, a)], 'stroke="currentColor" opacity=".25"'));
   const dots = (points, term, r) => points.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="${r}" fill="var(--t-${term})"/>`).join("");
   const [left, fan] = [euler.map((y, i) => to(s[i], y)), kept.map((r, i) => polar(r, angles[i]))];
-  const [left2, fan2] = [heun.map((y, i) => to(s[i], y)), above.map((r, i) => polar(r, angles[i]))];
   const end = (r) => r.at(-1).toFixed(2), n = s.length - 1;
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, and the paths of Euler and Heun in ${n} steps for variance ${v}; right the same as a fan of angles. Euler ends with ${end(kept)} of the right spread, Heun with ${end(above)}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, and the path of Euler in ${n} steps for variance ${v}; right the same as a fan of angles. Euler ends with ${end(kept)} of the right spread.">
       <path d="M${PX} 30V${BASE}H${PX + PW}" fill="none" stroke="currentColor" opacity=".5"/>
       <text x="${PX - 6}" y="20">spread of y</text><text x="${PX + PW}" y="${BASE + 17}" text-anchor="end">s →</text><text x="${PX}" y="${BASE + 17}" text-anchor="middle">0</text>
       ${path(curve, `${paint("green")} stroke-width="3"`)}
-      ${path(left2, `${paint("blue")} stroke-width="1.8" stroke-dasharray="2 3"`)}${dots(left2, "blue", 3)}
       ${path(left, `${paint("orange")} stroke-width="2.2"`)}${dots(left, "orange", 3.5)}
       ${rays.join("")}${path(arc, `${paint("green")} stroke-width="3"`)}
-      ${path(fan2, `${paint("blue")} stroke-width="1.8" stroke-dasharray="2 3"`)}${dots(fan2, "blue", 3)}
       ${path(fan, `${paint("orange")} stroke-width="2.2"`)}${dots(fan, "orange", 3.5)}
       <text x="262" y="20">share of the right spread</text>
-      <text x="${ox}" y="${BASE + 17}" text-anchor="middle">0</text><text x="${ox + unit}" y="${BASE + 17}" text-anchor="middle">1</text>
+      <text x="${ox}" y="${BASE + 17}" text-anchor="middle">0</text><text x="${ox + R}" y="${BASE + 17}" text-anchor="middle">1</text>
       <path d="M8 ${H - 9}h22" ${paint("green")} stroke-width="3"/><text x="35" y="${H - 4}">right</text>
-      <path d="M88 ${H - 9}h22" ${paint("orange")} stroke-width="2.2"/><text x="115" y="${H - 4}">Euler ends at ${end(kept)}</text>
-      <path d="M268 ${H - 9}h22" ${paint("blue")} stroke-width="1.8" stroke-dasharray="2 3"/><text x="295" y="${H - 4}">Heun at ${end(above)}</text></svg>`,
-    see: `${n} steps, levels ${LEVELS[state.levels]}, variance ${v}: Euler ends with ${end(kept)} of the right spread, Heun with ${end(above)} (${above.at(-2).toFixed(2)} before its last step, which is Euler's).`,
+      <path d="M88 ${H - 9}h22" ${paint("orange")} stroke-width="2.2"/><text x="115" y="${H - 4}">Euler ends with ${end(kept)} of the right spread</text></svg>`,
+    see: `${n} steps, levels ${LEVELS[state.levels]}, variance ${v}: Euler ends with ${end(kept)} of the right spread.`,
     knobs: {},
   };
 };
