@@ -46,7 +46,7 @@ export const draw = (data, state) => {
   const last = data.levels - 1;
   const under = line([LEFT + inset(last), y(last) + size(last) / 2 + 1], [middle - 9, bottom - 1]) + `<rect x="${middle - 4}" y="${bottom - 4}" width="7" height="7" fill="none" stroke="currentColor" stroke-width="1.6"/>` + line([middle + 5, bottom - 1], [RIGHT - inset(last), y(last) + size(last) / 2 + 4]);
   const names = ["8×8", "4×4", "2×2"].map((name, k) => `<text x="${middle}" y="${y(2 * k + 1) - 9}" text-anchor="middle" font-size="13">${name}</text>`);
-  const opened = factors.map((factor, i) => `<text x="${middle}" y="${y(i) + 4.5}" text-anchor="middle" stroke="var(--pst-color-background, white)" stroke-width="4" paint-order="stroke" font-size="13">${factor.toFixed(2)}</text>`);
+  const opened = factors.map((factor, i) => `<rect x="${middle - 16}" y="${y(i) - 7}" width="32" height="14" fill="var(--pst-color-background, white)"/><text x="${middle}" y="${y(i) + 4.5}" text-anchor="middle" font-size="13">${factor.toFixed(2)}</text>`);
   const ticks = [0.4, 0.6, 0.8, 1, 1.2].map((at) => `<path d="M${scale(at)} ${BASE - 4}v8" stroke="currentColor"/><text x="${scale(at)}" y="${BASE + 24}" text-anchor="middle">${at}</text>`);
   const rows = ["Fréchet", "energy"].map((name, k) => {
     const [at, before, top] = [gauge(far[k]), gauge(untuned[k]), 219 + 33 * k], better = relative[k] < 0.995, worse = relative[k] > 1.005;
