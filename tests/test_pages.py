@@ -119,6 +119,7 @@ def formulas_are_set(page, path):
     assert missing == []
 
 
+OPENED = "[...document.querySelectorAll('details.code')].filter(fold => fold.open).length"
 # axe looks at every element. Of formulas, which have the colour of their line, twenty stay whole, and those in heads of
 # tables; of the words of code with one class, one; of a table, ten rows; of the lines of single checks, ten of each
 # kind; of what is drawn, nothing, for it has its text alternative.
@@ -151,7 +152,8 @@ REACHABLE = """() => [...document.querySelectorAll("pre, table, .katex-display")
 
 @pytest.mark.parametrize("path", PAGES)
 def test_page_is_accessible_and_fits(visit, path):
-    page = visit(path)
+    page = visit(f"{path}?code=open")  # which the links of a page with open code carry
+    assert page.evaluate(OPENED) == page.locator("details.code").count() and page.trouble == []
     # What fades in has little contrast meanwhile.
     page.add_style_tag(content="* { animation: none !important; transition: none !important }")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -472,9 +474,6 @@ CUT = """() => {
         return bad}"""
 
 
-OPENED = "[...document.querySelectorAll('details.code')].filter(fold => fold.open).length"
-
-
 def one_switch_opens_all_code(page):
     folds = page.locator("details.code").count()
     assert folds >= least(page, 10) and page.evaluate(OPENED) == 0
@@ -486,12 +485,6 @@ def one_switch_opens_all_code(page):
     button.focus()
     page.keyboard.press("Enter")
     assert page.evaluate(OPENED) == 0 and "code" not in page.url
-
-
-def test_code_stays_open_from_page_to_page(visit):
-    page = visit(f"{CHAPTERS[0]}?code=open")
-    assert page.evaluate(OPENED) == page.locator("details.code").count() > 0
-    broken_terms_are_marked(page)  # it looks for claims by links, which carry the switch then
 
 
 @pytest.mark.parametrize("path", [CHAPTERS[0], "book/ledger.html"])

@@ -25,8 +25,8 @@
   const show = (open) => {
     folds.forEach((fold) => (fold.open = open));
     button.setAttribute("aria-pressed", open);
-    for (const link of [location, ...document.links]) {
-      if (link.origin !== location.origin || link.href.endsWith("#")) continue;
+    for (const link of [location, ...document.querySelectorAll('a[href]:not([href^="#"])')]) { // those stay on this page
+      if (link.origin !== location.origin) continue;
       const url = new URL(link.href);
       if (open) url.searchParams.set("code", "open");
       else url.searchParams.delete("code");
@@ -54,9 +54,7 @@
   for (const button of document.querySelectorAll("button.break")) {
     const { claim, term } = button.dataset, words = button.textContent, line = button.nextElementSibling;
     const status = Object.assign(document.createElement("p"), { className: "check check-broken" });
-    const green = [...document.querySelectorAll("p.check-pass")].find((one) =>
-      [...one.querySelectorAll("a")].some((link) => link.hash === `#${claim}`), // its href may carry the switch
-    );
+    const green = [...document.querySelectorAll("p.check-pass")].find((one) => one.querySelector(`a[href="#${claim}"]`));
     const box = document.getElementById(claim);
     const before = [...box.closest("section").querySelectorAll("div.math")].filter(
       (formula) => term && formula.querySelector(`.t-${term}`) && button.compareDocumentPosition(formula) & Node.DOCUMENT_POSITION_PRECEDING,
