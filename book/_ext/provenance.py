@@ -104,27 +104,29 @@ def outdated(app, env, added, changed, removed):
 
 def run(app, env, docnames):
     """Start what has no results, side by side; Sphinx reads what has them meanwhile."""
-    cache, stale = get_cache(app.config.nb_execution_cache_path), {}
-    for doc in docnames:
+    cache, stale = get_cache(app.config.nb_execution_cache_path), []
+    for doc in sorted(docnames, reverse=True):  # the later chapters take longest: they run first
         path = env.doc2path(doc)
         if path.endswith(".ipynb"):
             try:
                 cache.match_cache_file(path)
             except KeyError:
                 cache.add_nb_to_project(path)
-                stale[path] = doc
-    # What need not wait is read first. The later chapters take longest: they run first and are read in that order.
-    waiting = sorted(stale.values(), reverse=True)
-    docnames[:] = [doc for doc in docnames if doc not in waiting] + waiting
+                stale.append(doc)
+    docnames[:] = [doc for doc in docnames if doc not in stale] + stale
     app.running = {}
     if stale:
         log_to_stderr(REPORT_LEVEL)
-        # One more than there are cores, for some wait: chapter 8 for its browsers.
-        app.pool = Pool(min(len(stale), os.cpu_count() + 1))
-        records = load_executor("local-parallel", cache).get_records(list(stale), clear_tracebacks=True)
-        for record in sorted(records, key=lambda record: record.uri, reverse=True):
-            data = ProcessData(record.pk, record.uri, cache, app.config.nb_execution_timeout, False)
-            app.running[stale[record.uri]] = app.pool.apply_async(ExecutionWorkerLocalMProc(), [data])
+        paths = [env.doc2path(doc) for doc in stale]
+        records = load_executor("local-parallel", cache).get_records(paths, clear_tracebacks=True)
+        pks = {record.uri: record.pk for record in records}
+        pool = Pool(
+            min(len(stale), os.cpu_count() + 1)
+        )  # one more than cores, for some wait: chapter 8 for its browsers
+        for doc, path in zip(stale, paths, strict=True):
+            data = ProcessData(pks[path], path, cache, app.config.nb_execution_timeout, False)
+            app.running[doc] = pool.apply_async(ExecutionWorkerLocalMProc(), [data])
+        pool.close()
 
 
 def wait(app, doc, source):
