@@ -22,17 +22,20 @@ const apply = (W, widths, x) => {
 const start = ({ x, y }) => [LEFT + x / TENTH, BOTTOM + y / TENTH];
 const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
-const rests = new Map(); // how far G moves its own fakes, on average
-const own = (data, state, G) => {
-  const key = `${state.noise} ${state.time}`, fakes = data.noise[state.noise];
-  if (!rests.has(key)) rests.set(key, fakes.map(G).reduce((sum, y) => sum + far(y, G(y)), 0) / fakes.length);
-  return rests.get(key);
+const network = (data, state) => (x) => apply(weights(data, state), data.widths, x);
+const known = new Map(); // of each network: its fakes, and how far G moves them on average
+const fakesOf = (data, state) => {
+  const text = data.nets[state.noise][state.time];
+  if (!known.has(text)) {
+    const G = network(data, state), fakes = data.noise[state.noise].map(G);
+    known.set(text, { fakes, own: fakes.reduce((sum, y) => sum + far(y, G(y)), 0) / fakes.length });
+  }
+  return known.get(text);
 };
 export const compute = (data, state) => {
-  const G = (x) => apply(weights(data, state), data.widths, x);
-  const path = [start(state)];
+  const G = network(data, state), path = [start(state)];
   for (let k = 0; k < 3; k++) path.push(G(path[k]));
-  return { path: path.slice(0, 3), moved: [0, 1, 2].map((k) => far(path[k], path[k + 1])), own: own(data, state, G) };
+  return { path: path.slice(0, 3), moved: [0, 1, 2].map((k) => far(path[k], path[k + 1])), own: fakesOf(data, state).own };
 };
 
 const [W, H, UNIT, X0, Y0] = [480, 300, 38, 2, 8], [COLS, ROWS] = [84, 64];
@@ -41,7 +44,7 @@ const backgrounds = new Map();
 const background = (data, state) => {
   const key = `${state.noise} ${state.time}`;
   if (!backgrounds.has(key)) {
-    const G = (x) => apply(weights(data, state), data.widths, x), CELL = 2;
+    const G = network(data, state), CELL = 2;
     let text = "";
     for (let i = 0; i < COLS; i += CELL)
       for (let j = 0; j < ROWS; j += CELL) {
@@ -49,7 +52,7 @@ const background = (data, state) => {
         const real = Math.max(0, 1 - far(at, G(at)) / 1.2), [w, h] = [Math.min(CELL, COLS - i), Math.min(CELL, ROWS - j)];
         if (real > 0.04) text += `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${((w * UNIT) / TENTH).toFixed(1)}" height="${((h * UNIT) / TENTH).toFixed(1)}" opacity="${(0.5 * real).toFixed(2)}"/>`;
       }
-    const fakes = data.noise[state.noise].map(G), at = Array(8).fill(0);
+    const { fakes } = fakesOf(data, state), at = Array(8).fill(0);
     for (const [x, y] of fakes) at[(Math.round((Math.atan2(y, x) * 4) / Math.PI) + 8) % 8]++;
     const within = (points) => points.map(to).filter(([x, y]) => x > X0 && x < X0 + 8.4 * UNIT && y > Y0 && y < Y0 + 6.4 * UNIT);
     const circles = (points, r) => within(points).map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${r}"/>`).join("");
