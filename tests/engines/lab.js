@@ -192,10 +192,12 @@ const STEPS = {
 async function schedules(steps, attributes = true) {
   lab.protection?.undo(); // the module would help
   lab.protection = undefined;
-  const trials = Array.from({ length: 2 ** steps.length }, (_, set) => ({ set, box: document.createElement("div"), block: make(1) }));
+  const trials = Array.from({ length: 2 ** steps.length }, (_, set) => {
+    const box = document.createElement("div");
+    return { set, box, block: make(1), translator: translate(box, { delay: () => Infinity, attributes }) };
+  });
   window.MathJax?.typesetClear?.(); // else it goes through the formulas of all trials before, each time
   page.replaceChildren(...trials.map(({ box }) => box));
-  for (const trial of trials) trial.translator = translate(trial.box, { delay: () => Infinity, attributes });
   for (const [k, step] of steps.entries()) {
     if (step === "typeset") await typeset(...trials.map(({ block }) => block));
     else for (const { block, box } of trials) STEPS[step](block, box);
