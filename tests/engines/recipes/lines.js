@@ -1,19 +1,23 @@
-const wrapSource = (p, box) => { // 1, MathJax 2.7
+// 1, MathJax 2.7
+const wrapSource = (p, box) => {
   wrap(p);
   box.append(p);
   MathJax.Hub.Queue(["Typeset", MathJax.Hub, p]);
 };
-const inOneTask = (p, box) => { // 2, KaTeX
+// 2, KaTeX
+const inOneTask = (p, box) => {
   box.append(p);
   renderMathInElement(p);
   mark(p);
 };
-const offThePage = async (p, box) => { // 3, MathJax 3 and 4
+// 3, MathJax 3 and 4
+const offThePage = async (p, box) => {
   await MathJax.typesetPromise([p]);
   mark(p);
   box.append(p);
 };
-const wrap = (p) => { // each \(…\) and \[…\]
+// each \(…\) and \[…\]
+const wrap = (p) => {
   const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
   const span = '<span class="notranslate">$&</span>';
   p.innerHTML = p.innerHTML.replace(source, span);
