@@ -30,22 +30,22 @@ export const draw = (data, state) => {
   const polar = (r, a) => [ox + R * r * Math.cos(a), oy - R * r * Math.sin(a)];
   const arc = Array.from({ length: 46 }, (_, k) => polar(1, (k / 45) * angles[0]));
   const rays = angles.map((a) => path([[ox, oy], polar(1, a)], 'stroke="currentColor" opacity=".25"'));
-  const dots = (points, term, r) => points.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="${r}" fill="var(--t-${term})"/>`).join("");
+  const walked = (points) => path(points, `${paint("orange")} stroke-width="2.2"`) + points.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="3.5" fill="var(--t-orange)"/>`).join("");
   const [left, fan] = [euler.map((y, i) => to(s[i], y)), kept.map((r, i) => polar(r, angles[i]))];
-  const end = (r) => r.at(-1).toFixed(2), n = s.length - 1;
+  const end = `Euler ends with ${kept.at(-1).toFixed(2)} of the right spread`, n = s.length - 1;
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, and the path of Euler in ${n} steps for variance ${v}; right the same as a fan of angles. Euler ends with ${end(kept)} of the right spread.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, and the path of Euler in ${n} steps for variance ${v}; right the same as a fan of angles. ${end}.">
       <path d="M${PX} 30V${BASE}H${PX + PW}" fill="none" stroke="currentColor" opacity=".5"/>
       <text x="${PX - 6}" y="20">spread of y</text><text x="${PX + PW}" y="${BASE + 17}" text-anchor="end">s →</text><text x="${PX}" y="${BASE + 17}" text-anchor="middle">0</text>
       ${path(curve, `${paint("green")} stroke-width="3"`)}
-      ${path(left, `${paint("orange")} stroke-width="2.2"`)}${dots(left, "orange", 3.5)}
+      ${walked(left)}
       ${rays.join("")}${path(arc, `${paint("green")} stroke-width="3"`)}
-      ${path(fan, `${paint("orange")} stroke-width="2.2"`)}${dots(fan, "orange", 3.5)}
+      ${walked(fan)}
       <text x="262" y="20">share of the right spread</text>
       <text x="${ox}" y="${BASE + 17}" text-anchor="middle">0</text><text x="${ox + R}" y="${BASE + 17}" text-anchor="middle">1</text>
       <path d="M8 ${H - 9}h22" ${paint("green")} stroke-width="3"/><text x="35" y="${H - 4}">right</text>
-      <path d="M88 ${H - 9}h22" ${paint("orange")} stroke-width="2.2"/><text x="115" y="${H - 4}">Euler ends with ${end(kept)} of the right spread</text></svg>`,
-    see: `${n} steps, levels ${LEVELS[state.levels]}, variance ${v}: Euler ends with ${end(kept)} of the right spread.`,
+      <path d="M88 ${H - 9}h22" ${paint("orange")} stroke-width="2.2"/><text x="115" y="${H - 4}">${end}</text></svg>`,
+    see: `${n} steps, levels ${LEVELS[state.levels]}, variance ${v}: ${end}.`,
     knobs: {},
   };
 };
