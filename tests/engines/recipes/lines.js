@@ -1,3 +1,12 @@
+// The essay's order, MathJax 2.7
+const guardFirst = (p, box) => {
+  p.classList.add("notranslate"); // guard
+  box.append(p); // insert
+  MathJax.Hub.Queue(["Typeset", MathJax.Hub, p], () => {
+    mark(p);
+    p.classList.remove("notranslate"); // release
+  });
+};
 // 1, MathJax 2.7
 const wrapSource = (p, box) => {
   wrap(p);
@@ -23,6 +32,7 @@ const wrap = (p) => {
   p.innerHTML = p.innerHTML.replace(source, span);
 };
 const mark = (p) => {
-  for (const formula of p.querySelectorAll("mjx-container, .katex"))
+  const known = "mjx-container, .katex, .MathJax, .MathJax_CHTML, .MathJax_SVG";
+  for (const formula of p.querySelectorAll(known))
     formula.classList.add("notranslate");
 };
