@@ -32,7 +32,8 @@ const wrap = (p) => {
   p.innerHTML = p.innerHTML.replace(source, span);
 };
 const mark = (p) => {
-  const known = "mjx-container, .katex, .MathJax, .MathJax_CHTML, .MathJax_SVG";
-  for (const formula of p.querySelectorAll(known))
+  const engines = "mjx-container, .katex, .MathJax"; // 3 and 4, KaTeX, 2.7
+  const more = ".MathJax_CHTML, .MathJax_SVG"; // other outputs of 2.7
+  for (const formula of p.querySelectorAll(`${engines}, ${more}`))
     formula.classList.add("notranslate");
 };
