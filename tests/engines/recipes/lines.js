@@ -25,7 +25,7 @@ const offThePage = async (p, box) => {
   mark(p);
   box.append(p);
 };
-// each \(…\) and \[…\]
+// each \(…\) and \[…\]; before anything listens to what is in p
 const wrap = (p) => {
   const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
   const span = '<span class="notranslate">$&</span>';
