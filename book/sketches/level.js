@@ -2,8 +2,8 @@
 // data: bars, logits in hundredths, falling; entmax-1.5 halves them. state: map, and threshold, in hundredths above LOW.
 const LOW = -40, HIGH = 120;
 const MAPS = {
-  sparsemax: { power: 1, term: "orange", text: "sparsemax: the logits, areas 1 wide", parts: "areas" },
-  "entmax-1.5": { power: 2, term: "green", text: "entmax-1.5: half the logits, squares", parts: "squares" },
+  sparsemax: { power: 1, term: "orange", text: "sparsemax: bars are logits, numbers areas above λ", parts: "areas" },
+  "entmax-1.5": { power: 2, term: "green", text: "entmax-1.5: bars are half logits, numbers areas above λ", parts: "squares" },
 };
 const sum = (numbers) => numbers.reduce((all, x) => all + x, 0);
 const above = ({ bars }, map, lambda) => bars.map((bar) => (Math.max(0, bar / MAPS[map].power - lambda) / 100) ** MAPS[map].power);
