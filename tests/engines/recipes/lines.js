@@ -35,5 +35,5 @@ const mark = (p) => {
   const engines = "mjx-container, .katex, .MathJax"; // 3 and 4, KaTeX, 2.7
   const more = ".MathJax_CHTML, .MathJax_SVG"; // other outputs of 2.7
   for (const formula of p.querySelectorAll(`${engines}, ${more}`))
-    formula.classList.add("notranslate");
+    formula.setAttribute("translate", "no");
 };
