@@ -2,8 +2,8 @@
 // data: bars, logits in hundredths, falling; entmax-1.5 halves them. state: map, and threshold, in hundredths above LOW.
 const LOW = -40, HIGH = 120;
 const MAPS = {
-  sparsemax: { power: 1, term: "orange", text: "sparsemax: bars are logits, numbers areas above λ", parts: "areas" },
-  "entmax-1.5": { power: 2, term: "green", text: "entmax-1.5: bars are half logits, numbers areas above λ", parts: "squares" },
+  sparsemax: { power: 1, term: "orange", text: "sparsemax: strokes are logits, numbers areas above λ", parts: "areas" },
+  "entmax-1.5": { power: 2, term: "green", text: "entmax-1.5: strokes are half logits, numbers areas above λ", parts: "squares" },
 };
 const sum = (numbers) => numbers.reduce((all, x) => all + x, 0);
 const above = ({ bars }, map, lambda) => bars.map((bar) => (Math.max(0, bar / MAPS[map].power - lambda) / 100) ** MAPS[map].power);
@@ -28,8 +28,8 @@ export const draw = (data, state) => {
     const bar = logit / MAPS[map].power;
     const up = Math.max(0, bar - lambda) / 100, wide = U * (map === "sparsemax" ? 1 : up);
     const number = up ? `<text x="${(k + 0.5) * U}" y="${height(bar) - 4}" text-anchor="middle">${digits(areas[k])}</text>` : "";
-    return `<rect x="${k * U + 1}" y="${height(bar)}" width="${U - 2}" height="${height(LOW) - height(bar)}" fill="currentColor" opacity=".15"/>
-      <rect class="t-${term}" x="${k * U}" y="${height(bar)}" width="${wide}" height="${U * up}" fill="${ink}"/>${number}`;
+    return `<rect class="t-${term}" x="${k * U}" y="${height(bar)}" width="${wide}" height="${U * up}" fill="${ink}"/>
+      <path d="M${k * U + 2} ${height(bar)}h${U - 4}" stroke="currentColor" stroke-width="3"/>${number}`;
   });
   const curve = Array.from({ length: (HIGH - LOW) / 2 + 1 }, (_, n) => LOW + 2 * n)
     .map((each) => spot(each, sum(above(data, map, each))).map((u) => u.toFixed(1)).join(" "));
@@ -40,7 +40,7 @@ export const draw = (data, state) => {
   const told = (lambda / 100).toFixed(2).replace("-", "−");
   const tail = close ? `this is the threshold, and ${kept} of ${areas.length} keep something` : `the threshold must ${total > 1 ? "rise" : "fall"}`;
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="${areas.length} bars and a threshold at ${told}. What stands above it for ${map}: ${areas.map(digits).join(", ")}, together ${total.toFixed(2)}. Below, the falling curve of this sum against the threshold.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="${areas.length} strokes and a threshold at ${told}. What stands above it for ${map}: ${areas.map(digits).join(", ")}, together ${total.toFixed(2)}. Below, the falling curve of this sum against the threshold.">
       <text x="${U + 8}" y="12" class="t-${term}" fill="${ink}">${text}</text>${bars.join("")}
       <path d="M0 ${height(0)}H${END + 70}" stroke="currentColor" opacity=".4"/><text x="${END + 76}" y="${height(0) + 5}">0</text>
       <path d="M0 ${at}H${END + 24}" stroke="currentColor" stroke-width="1.5"/><text x="${END + 44}" y="${at + 5}" font-style="italic">λ</text>
