@@ -3,20 +3,20 @@
 // halves; page, the one whose score the buttons change; cut, whether the pages lie in two piles of three; query, the number
 // of the one that gives the scores; old, the scores of the query before it, or null.
 const EMPTY = [-Infinity, 0, 0, 0]; // m, y, z
-const join = (a, b) => {
+const merge = (a, b) => {
   const m = Math.max(a[0], b[0]);
   const [wa, wb] = [a, b].map((state) => (state[0] === -Infinity ? 0 : Math.exp(state[0] - m)));
   return [m, ...[1, 2, 3].map((k) => wa * a[k] + wb * b[k])];
 };
 const mean = ([, y1, y2, z]) => [y1 / z, y2 / z];
 // The states after each page of a pile.
-const walk = (one, pages) => pages.reduce((all, j) => [...all, join(all.at(-1), one(j))], [EMPTY]).slice(1);
+const walk = (one, pages) => pages.reduce((all, j) => [...all, merge(all.at(-1), one(j))], [EMPTY]).slice(1);
 
 export const compute = ({ values }, { order, read, scores, cut, old }) => {
   const by = (scores) => (j) => [scores[j] / 2, ...values[j], 1], one = by(scores);
   const seen = order.slice(0, read), at = cut ? order.length / 2 : order.length;
   const piles = [seen.slice(0, at), seen.slice(at)].map((pages) => walk(one, pages));
-  const state = piles.map((pile) => pile.at(-1) ?? EMPTY).reduce(join);
+  const state = piles.map((pile) => pile.at(-1) ?? EMPTY).reduce(merge);
   const plain = seen.reduce(([y1, y2, z], j) => {
     const w = Math.exp(scores[j] / 2);
     return [y1 + w * values[j][0], y2 + w * values[j][1], z + w];
@@ -77,14 +77,14 @@ export const draw = (data, state) => {
     : [["m", "−∞", "none"], ["y", "0, 0", "0, 0"], ["z", "0", "0"]];
   const result = here ? `(${show(here[0])}, ${show(here[1])})` : "nothing yet";
   rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
-  // Of two piles the box shows both states and their join.
+  // Of two piles the box shows both states and the merged one.
   const states = cut && [...piles, kept].map((state) => (state ?? EMPTY).map(show));
-  const heads = states ? ["pile 1", "pile 2", "joined"] : ["÷ eᵐ", "plain"], at = states ? [58, 117, 176] : [80, 168];
+  const heads = states ? ["pile 1", "pile 2", "merged"] : ["÷ eᵐ", "plain"], at = states ? [58, 117, 176] : [80, 168];
   const lines = states ? ["m", "y₁", "y₂", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
   const box = { x: 268, y: 214 };
   const table = lines.map((line, k) => line.map((text, c) => `<text x="${box.x + (c ? at[c - 1] : 8)}" y="${box.y + 41 + 19 * k}" font-size="13" ${c ? 'text-anchor="middle"' : 'font-style="italic"'}>${text}</text>`).join(""));
   const said = !read ? (before ? "A new query, new scores: the cross has moved, and the old output (dashed ring) is of no use. Read the pages again." : "Nothing has been read.") : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
-  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The plain sums have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; joined, they give the ring." : "");
+  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The plain sums have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; merged, they give the ring." : "");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Six pages in the order ${order.map((j) => j + 1).join(", ")}${cut ? ", in two piles" : ""}, their scores ${scores.map((s) => s / 2).join(", ")}, and a walk in the plane of their values. Page ${page + 1} is chosen. ${said}${tail}">
       ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue)" class="t-blue"/>
