@@ -36,9 +36,10 @@ export const draw = (data, state) => {
     const along = cell * Math.min(n - 0.5, state[name] + (state.r + 1) / 2);
     return [corner(k) + along - ASIDE, TOP + along + ASIDE];
   };
+  const tie = ([x, y]) => `<path d="M${x.toFixed(1)} ${y.toFixed(1)}l${ASIDE} ${-ASIDE}" stroke="currentColor"/>`; // a ring and its block
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Four square maps, dark on the diagonal: the full step, less what A takes, directions ${span(state.A)}, less what B takes, directions ${span(state.B)}, is what is missed, ${percent(missed)}; the least possible is ${percent(least)}.">
-      ${parts.map(map).join("")}
+      ${parts.map(map).join("")}${tie(beside("A", 1))}${tie(beside("B", 2))}
       ${bar(TOP + SIDE + 16, missed, "missed:", 'class="t-purple" fill="var(--t-purple)"')}
       ${bar(TOP + SIDE + 38, least, "least possible:", 'fill="none" stroke="currentColor"')}</svg>`,
     see: best ? `A takes ${span(state.A)}, B takes ${span(state.B)}: nothing of this rank misses less.` : twice ? "A direction that both take is stepped twice as far as it should be, and is missed with the other sign." : `One of the ${2 * (state.r + 1)} strongest directions is left out, so more is missed than need be.`,
