@@ -61,9 +61,9 @@ export const draw = (data, state) => {
   const line = (q) => p(BASE - HIGH * q), most = Math.max(...count) / M, w_t = state.wₜ / W20;
   const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + 1/M
   const cap = w_t && most_p < 0.7 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(BASE - 5 - HIGH * most_p)}" text-anchor="end" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
-  const rule = w_t && most_p < 1 ? `unstable above a share of ${most_p.toFixed(2)}` : "stable at any share";
+  const rule = w_t && most_p < 1 ? `unstable above a share of ${most_p.toFixed(3)}` : "stable at any share";
   const [x, y] = trail.at(-1), [a, b] = data.points[0], off = Math.hypot(x - a, y - b).toFixed(1);
-  const end = `${gone ? `the table has exploded after ${step} steps` : `after ${step} steps the largest share is ${most.toFixed(2)}`}, and the fakes that began at point 1 are ${off} away from it`;
+  const end = `${gone ? `the table has exploded after ${step} steps (G of a data point is 40 away)` : `after ${step} steps the largest share is ${most.toFixed(3)}`}, and the fakes that began at point 1 are ${off} away from it`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${w_t.toFixed(2)}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
