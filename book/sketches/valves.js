@@ -1,5 +1,5 @@
 // Chapter 7: a U-Net with a valve in each skip, 24 digits that it draws, and how far they are from real ones.
-// data: rhos and steps, what the ranges stand for; digits[n][rho], 24 · 64 grey values as hexadecimal digits;
+// data: rhos and steps, what the ranges stand for; digits[n][rho], 24 · 64 grey values as hexadecimal digits; real, 8 · 64;
 // distances[n][rho], the two distances; levels, the skips' number. state: rho and n, numbers of an entry.
 // Distances are drawn on a logarithmic scale, over those of the most steps with open valves.
 export const compute = ({ rhos, distances, levels }, { rho, n }) => {
@@ -18,11 +18,11 @@ const scale = (rho) => LEFT + ((rho - 0.3) / 0.9) * (RIGHT - LEFT);
 const gauge = (times) => 276 + (Math.log(Math.max(LOW, Math.min(HIGH, times)) / LOW) / Math.log(HIGH / LOW)) * 128;
 
 // One path for each grey: runs of it in the rows of the pixels.
-const tiles = (text, x, y, unit) => {
+const tiles = (text, x, y, unit, columns) => {
   const paths = {};
-  for (let row = 0; row < 24 * 8; row++) {
+  for (let row = 0; row < text.length / 8; row++) {
     const [tile, line] = [row >> 3, row & 7];
-    const [u, v] = [x + (tile % 6) * 9 * unit, y + (Math.floor(tile / 6) * 9 + line) * unit];
+    const [u, v] = [x + (tile % columns) * 9 * unit, y + (Math.floor(tile / columns) * 9 + line) * unit];
     for (let from = 0, to; from < 8; from = to) {
       const grey = text[row * 8 + from];
       for (to = from + 1; to < 8 && text[row * 8 + to] === grey; to++);
@@ -50,21 +50,21 @@ export const draw = (data, state) => {
   const ticks = [0.4, 0.6, 0.8, 1, 1.2].map((at) => `<path d="M${scale(at)} ${BASE - 4}v8" stroke="currentColor"/><text x="${scale(at)}" y="${BASE + 24}" text-anchor="middle">${at}</text>`);
   const rows = ["Fréchet", "energy"].map((name, k) => {
     const [at, before, top] = [gauge(far[k]), gauge(untuned[k]), 219 + 33 * k], better = relative[k] < 0.995, worse = relative[k] > 1.005;
-    return `<text x="268" y="${top + 5}" text-anchor="end">${name}</text><path d="M${gauge(LOW)} ${top}H${gauge(HIGH)}" stroke="currentColor" opacity=".4"/>
+    return `<text x="268" y="${top + 5}" text-anchor="end">${name}</text><path d="M${gauge(LOW)} ${top}H${gauge(HIGH)}" stroke="currentColor" opacity=".4"/>${[1, 2, 4, 8, 16].map((times) => `<path d="M${gauge(times)} ${top - 5}v10" stroke="currentColor" opacity=".4"/>`).join("")}
       <path d="M${before} ${top}H${at}" stroke="var(--t-${better ? "green" : "orange"})" stroke-width="8"/><circle cx="${before}" cy="${top}" r="7" fill="none" stroke="currentColor" stroke-width="1.6"/>
       <circle cx="${at}" cy="${top}" r="4.5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
   });
   const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance × ${times.toFixed(2)}`).join(", ");
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps. Against open valves in as many steps: ${says}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps, above 8 real ones. Against open valves in as many steps: ${says}.">
       <defs><marker id="valves-tip" viewBox="0 0 6 6" refX="4" refY="3" markerWidth="5" markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="currentColor"/></marker></defs>
       <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 12}" y="14" text-anchor="end" font-size="13">its noise</text>
       ${bands.join("")}${factors.map((_, i) => node(LEFT + inset(i), i) + node(RIGHT - inset(i), i)).join("")}${steps.join("")}${under}${names.join("")}${opened.join("")}
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
-      ${tiles(data.digits[state.n][state.rho], 232, 4, 4.5)}
-      <text x="232" y="176" font-size="13">drawn in ${n} steps</text><text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ring</text>
-      ${rows.join("")}<text x="${gauge(LOW)}" y="278" font-size="13">near</text><text x="${gauge(HIGH)}" y="278" text-anchor="end" font-size="13">far</text><circle cx="238" cy="${H - 8}" r="6" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="250" y="${H - 4}" font-size="13">all valves open, as many steps</text></svg>`,
+      ${tiles(data.digits[state.n][state.rho], 232, 4, 3.4, 8)}
+      <text x="232" y="108" font-size="13">drawn in ${n} steps; below, real ones</text>${tiles(data.real, 232, 118, 3.4, 8)}<text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ring</text>
+      ${rows.join("")}<text x="${gauge(LOW)}" y="278" font-size="13">near</text><text x="${gauge(HIGH)}" y="278" text-anchor="end" font-size="13">far</text><text x="${(gauge(LOW) + gauge(HIGH)) / 2}" y="278" text-anchor="middle" font-size="13">tick: × 2</text><circle cx="238" cy="${H - 8}" r="6" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="250" y="${H - 4}" font-size="13">all valves open, as many steps</text></svg>`,
     see: `${n} steps, ρ = ${rho}, against open valves in as many steps: ${says}.`,
     knobs: { rho: [scale(rho), BASE] },
   };
