@@ -479,15 +479,24 @@ def one_switch_opens_all_code(page):
     folds = page.locator("details.code").count()
     assert folds >= least(page, 10) and page.evaluate(OPENED) == folds
     button = page.get_by_role("button", name="Code", exact=True)
-    for _ in range(2):
-        assert "code=open" in page.locator(".prev-next-area a").first.get_attribute("href")
-        button.focus()
-        page.keyboard.press("Enter")
-        assert page.evaluate(OPENED) == 0 and "code" not in page.url
-        assert not page.locator("details.code pre").first.is_visible()
-        button.click()
-        assert page.evaluate(OPENED) == folds and page.url.endswith("?code=open")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(OPENED) == 0 and "code" not in page.url
+    assert not page.locator("details.code pre").first.is_visible()
     button.click()
+    assert page.evaluate(OPENED) == folds and page.url.endswith("?code=open")
+    assert "code=open" in page.locator(".prev-next-area a").first.get_attribute("href")
+    button.click()
+
+
+def test_code_is_folded_first_and_stays_open_from_page_to_page(visit):
+    page = visit(CHAPTERS[0])
+    assert page.evaluate(OPENED) == 0 and not page.locator("details.code pre").first.is_visible()
+    page.get_by_role("button", name="Code", exact=True).click()
+    page.locator(f".prev-next-area a[href*='{posixpath.basename(CHAPTERS[1])}']").click()
+    page.wait_for_url(f"**/{CHAPTERS[1]}?code=open")
+    assert page.evaluate(OPENED) == page.locator("details.code").count() > 0
+    broken_terms_are_marked(page)  # it looks for claims by links
 
 
 @pytest.mark.parametrize("path", [CHAPTERS[0], "book/ledger.html"])

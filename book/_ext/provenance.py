@@ -120,9 +120,8 @@ def run(app, env, docnames):
         paths = [env.doc2path(doc) for doc in stale]
         records = load_executor("local-parallel", cache).get_records(paths, clear_tracebacks=True)
         pks = {record.uri: record.pk for record in records}
-        pool = Pool(
-            min(len(stale), os.cpu_count() + 1)
-        )  # one more than cores, for some wait: chapter 8 for its browsers
+        # One more than there are cores, for some wait: chapter 8 for its browsers.
+        pool = Pool(min(len(stale), os.cpu_count() + 1))
         for doc, path in zip(stale, paths, strict=True):
             data = ProcessData(pks[path], path, cache, app.config.nb_execution_timeout, False)
             app.running[doc] = pool.apply_async(ExecutionWorkerLocalMProc(), [data])
