@@ -9,7 +9,7 @@ export const compute = ({ sigma, rest }, state) => {
   return { left, missed: size(left) / size(sigma), least: size(sigma.slice(2 * (state.r + 1))) / size(sigma) };
 };
 
-const [W, H, SIDE, GAP, TOP, ASIDE] = [480, 190, 102, 24, 26, 15];
+const [W, H, SIDE, GAP, TOP, ASIDE] = [480, 194, 102, 24, 26, 15];
 const MAPS = [["the full step", "green"], ["A takes", "blue"], ["B takes", "orange"], ["missed", "purple"]];
 const SIGNS = ["−", "−", "="];
 
@@ -40,9 +40,9 @@ export const draw = (data, state) => {
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Four square maps, dark on the diagonal: the full step, less what A takes, directions ${span(state.A)}, less what B takes, directions ${span(state.B)}, is what is missed, ${percent(missed)}; the least possible is ${percent(least)}.">
       ${parts.map(map).join("")}${tie(beside("A", 1))}${tie(beside("B", 2))}
-      ${bar(TOP + SIDE + 16, missed, "missed:", 'class="t-purple" fill="var(--t-purple)"')}
-      ${bar(TOP + SIDE + 38, least, "least possible:", 'fill="none" stroke="currentColor"')}</svg>`,
-    see: best ? `A takes ${span(state.A)}, B takes ${span(state.B)}: nothing of this rank misses less.` : twice ? "A direction that both take is stepped twice as far as it should be, and is missed with the other sign." : `One of the ${2 * (state.r + 1)} strongest directions is left out, so more is missed than need be.`,
+      ${bar(TOP + SIDE + 21, missed, "missed:", 'class="t-purple" fill="var(--t-purple)"')}
+      ${bar(TOP + SIDE + 43, least, "least possible:", 'fill="none" stroke="currentColor"')}</svg>`,
+    see: best ? `A takes ${span(state.A)}, B takes ${span(state.B)}: nothing of this rank misses less.` : twice ? "A direction that both take is stepped twice as far as it should be, and is missed with the other sign." : `Not all of the ${2 * (state.r + 1)} strongest directions are taken, so more is missed than need be.`,
     knobs: { A: beside("A", 1), B: beside("B", 2) },
   };
 };
