@@ -79,7 +79,7 @@ export const draw = (data, state) => {
   const steps = data.times[state.time], noise = state.noise ? "noise around (3, 0)" : "noise around (0, 0)";
   const told = moved.map((m) => m.toFixed(2)), back = background(data, state);
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A plane with the eight Gaussians of the data, points that the network leaves alone in green, its noise as small rings, and its fakes in orange. After ${steps} steps with ${noise}, the point at ${path[0].map((u) => u.toFixed(1)).join(", ")} goes to ${path[1].map((u) => u.toFixed(1)).join(", ")} and then to ${path[2].map((u) => u.toFixed(1)).join(", ")}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="A plane with the eight Gaussians of the data, points that the network leaves alone in green, its noise as small rings, and its fakes in orange. After ${steps.toLocaleString("en")} steps with ${noise}, the point at ${path[0].map((u) => u.toFixed(1)).join(", ")} goes to ${path[1].map((u) => u.toFixed(1)).join(", ")} and then to ${path[2].map((u) => u.toFixed(1)).join(", ")}.">
       ${back.green}${back.noise}
       <rect x="${X0}" y="${Y0}" width="${8.4 * UNIT}" height="${6.4 * UNIT}" fill="none" stroke="currentColor" stroke-width=".8"/>
       ${ring.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${0.2 * UNIT}" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
@@ -90,7 +90,7 @@ export const draw = (data, state) => {
       <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
       <circle cx="${X0 + 64}" cy="${H - 22}" r="2.4" fill="none" stroke="currentColor"/><text x="${X0 + 72}" y="${H - 17}">noise z</text><circle cx="${X0 + 136}" cy="${H - 22}" r="2.6" fill="var(--t-orange)"/><text x="${X0 + 144}" y="${H - 17}">fakes G(z)</text>
       <rect x="${X0 + 228}" y="${H - 28}" width="13" height="12" fill="var(--t-green)" opacity=".5"/><text x="${X0 + 246}" y="${H - 17}">G moves it little: “real”</text></svg>`,
-    see: `${steps} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}; its own fakes it moves by ${own.toFixed(2)}, on average. ${back.told}`.replaceAll("-", "−"),
+    see: `${steps.toLocaleString("en")} steps, ${noise}. From (${path[0].map((u) => u.toFixed(1)).join(", ")}) G moves by ${told[0]}, then by ${told[1]}, then by ${told[2]}; its own fakes it moves by ${own.toFixed(2)}, on average. ${back.told}`.replaceAll("-", "−"),
     knobs: { x: places[0] },
   };
 };
