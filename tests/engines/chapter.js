@@ -239,7 +239,7 @@ async function paragraphs() {
     Object.assign(block.style, { height: "48px", margin: 0, overflow: "hidden" });
   }
   const visit = (block) => {
-    const translator = lab.translate(block, { delay: () => Infinity });
+    const translator = translators.texts(block);
     translator.visit();
     translator.stop();
   };
