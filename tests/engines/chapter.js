@@ -43,14 +43,17 @@ async function damage(kind, how) {
   ].map(Number));
 }
 
-/** How wide a formula is, in px, that was typeset off the page, and one that was typeset in it. */
+/** Of a formula that was typeset off the page, and of one that was typeset in it: its width and its block's, in px; is there a text for a screen reader? */
 async function away() {
   const [off, inside] = [lab.make(1), lab.make(1)];
   const box = fresh(inside);
   await lab.typeset(off);
   await lab.typeset(inside);
   box.append(off);
-  return [off, inside].map((block) => block.querySelector(lab.FORMULA).getBoundingClientRect().width);
+  return [off, inside].map((block) => [
+    ...[block.querySelector(lab.FORMULA), block].map((node) => node.getBoundingClientRect().width),
+    Number(Boolean(block.querySelector(HIDDEN))),
+  ]);
 }
 
 /** How many of the five formulas `.MathJax`, the essay's selector, finds. */
