@@ -12,7 +12,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
 from tqdm import trange
 
 from helpers.networks import adam, command
@@ -261,7 +260,7 @@ def mmd2(x, y, width=2.5, factors=(0.1, 0.25, 0.5, 1.0)):
 
     def kernel(a, b):
         far = torch.cdist(a, b).square()
-        return sum((-far / (2 * (f * width) ** 2)).exp() for f in factors) / len(factors)
+        return sum((far * (-0.5 / (f * width) ** 2)).exp_() for f in factors).div_(len(factors))
 
     def within(a):
         k, N = kernel(a, a), a.shape[1]
@@ -431,6 +430,8 @@ def digits(seeds=SEEDS, steps=2000):
     The scores are Fréchet distance, way moved, share near the data, share of the data reached, and the number of
     digits that a logistic regression sees in 2 % of the fakes.
     """
+    from sklearn.linear_model import LogisticRegression  # slow to import, and the chapter does without
+
     task, S = Digits(), len(seeds)
     widths, setting = (64, 64, 32, 64, 64), lambda seeds: [Setting(s, rate=0.001) for s in seeds]
     both = [*seeds, *seeds]
