@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from tqdm import trange
 
 from helpers.networks import adam, command
@@ -430,8 +431,6 @@ def digits(seeds=SEEDS, steps=2000):
     The scores are Fréchet distance, way moved, share near the data, share of the data reached, and the number of
     digits that a logistic regression sees in 2 % of the fakes.
     """
-    from sklearn.linear_model import LogisticRegression  # slow to import, and the chapter does without
-
     task, S = Digits(), len(seeds)
     widths, setting = (64, 64, 32, 64, 64), lambda seeds: [Setting(s, rate=0.001) for s in seeds]
     both = [*seeds, *seeds]
