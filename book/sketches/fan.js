@@ -34,7 +34,7 @@ export const draw = (data, state) => {
   const [left, fan] = [euler.map((y, i) => to(s[i], y)), kept.map((r, i) => polar(r, angles[i]))];
   const end = `Euler ends with ${kept.at(-1).toFixed(2)} of the right spread`, n = s.length - 1;
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, and the path of Euler in ${n} steps for variance ${v}; right the same as a fan of angles. ${end}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H + 7}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, and the path of Euler in ${n} steps for variance ${v}; right the same as a fan of angles. ${end}.">
       <path d="M${PX} 30V${BASE}H${PX + PW}" fill="none" stroke="currentColor" opacity=".5"/>
       <text x="${PX - 6}" y="20">spread of y</text><text x="${PX + PW}" y="${BASE + 17}" text-anchor="end">s →</text><text x="${PX}" y="${BASE + 17}" text-anchor="middle">0</text>
       ${path(curve, `${paint("green")} stroke-width="3"`)}

@@ -363,6 +363,7 @@ def load(file):
         networks = {name: fresh(name) for name in [*CONFIG["networks"], "features"]}
     for name, network in networks.items():
         network.load_state_dict({key: tensors[f"{name}.{key}"].float() for key in network.state_dict()})
+        network.to(memory_format=torch.channels_last)  # in which a CPU convolves faster
     return networks
 
 
