@@ -266,8 +266,7 @@ LAB = """async () => {
     for (let n = 0; n < 500 && !window.lab?.ready; n++) await new Promise((done) => setTimeout(done, 20));
     await lab.start("%s", null, {}, false);
     const orders = JSON.parse('%s');
-    const good = [];
-    for (const order of orders) good.push(await lab.schedules(order));
+    const good = await lab.schedules(orders);
     const [bare, marked] = [await lab.damage("texts"), await lab.damage("pieces", "class")];
     return [good, bare, marked, await lab.arrival("reverse", "timer")];
 }"""

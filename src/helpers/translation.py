@@ -164,7 +164,7 @@ async def record():
         print(engine, file=sys.stderr, flush=True)
         async with Laboratory([engine]) as lab:
             ask = lambda script, *args, lab=lab: lab.ask(script, *args)
-            orders = [(await ask("([steps]) => lab.schedules(steps)", list(order)))[engine] for order in ORDERS]
+            orders = [(await ask("(steps) => lab.schedules([steps])", *order))[engine][0] for order in ORDERS]
             garbled = []
             for i, ratio in enumerate(RATIOS):
                 D, E = pauses(ratio, TRIALS, 100 * k + i)

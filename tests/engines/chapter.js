@@ -7,7 +7,7 @@ const FIVE = lab.FORMULAS.map((_, n) => n);
 const never = { delay: () => Infinity };
 const fresh = (...blocks) => {
   const box = document.createElement("div");
-  window.MathJax?.typesetClear?.(); // else it goes through the formulas of all trials before, each time
+  lab.clear();
   lab.page.replaceChildren(box);
   box.append(...blocks);
   return box;
@@ -218,8 +218,8 @@ async function woken(kind, way) {
 
 /** The same with the module, a translator of the open-source kind, and, if asked for, a new element at each release. */
 async function deaf(wrap) {
-  lab.protection ??= lab.protect({ root: lab.page, timeout: 60000 });
   const [box, block] = [fresh(), lab.make(1)];
+  lab.protection = lab.protect({ root: lab.page, timeout: 60000 });
   const translator = pageTranslator(box);
   translator.visit();
   if (wrap) box.addEventListener("notranslate-math", ({ target }) => again.wrapper(target), { once: true });

@@ -63,14 +63,12 @@ async function start(engine, guard, options, speech = true) {
   }
   lab.engine = engine;
   await window.MathJax?.startup?.promise;
-  for (let n = 0; n < FORMULAS.length; n++) {
-    const block = make(n);
-    block.className = "notranslate";
-    page.append(block);
-    await typeset(block);
-    references[n] = skeleton(block.querySelector(FORMULA));
-    block.remove();
-  }
+  const blocks = FORMULAS.map((_, n) => make(n));
+  for (const block of blocks) block.className = "notranslate";
+  page.append(...blocks);
+  await typeset(...blocks);
+  references.push(...blocks.map((block) => skeleton(block.querySelector(FORMULA))));
+  page.replaceChildren();
   if (guard === "after") lab.protection = protect(options);
 }
 
@@ -92,6 +90,13 @@ async function typeset(...blocks) {
   return (typesetting = typesetting.then(() => MathJax.typesetPromise(blocks)));
 }
 let typesetting = Promise.resolve();
+
+/** Undo the module, which would help; let MathJax 3 and 4 forget the formulas so far: they go through them all in each call. */
+function clear() {
+  lab.protection?.undo();
+  lab.protection = undefined;
+  window.MathJax?.typesetClear?.();
+}
 
 const guard = (block) => block.classList.add("notranslate");
 const mark = (block, how = "class") =>
@@ -185,30 +190,32 @@ const STEPS = {
 };
 
 /**
- * For every set of steps after which the translator may come by, and it always does at the end: what it left. Each set has
- * a box, a block and a translator of its own, and all go through the steps together: to typeset many blocks takes little
- * more time than to typeset one.
+ * For each recipe, a list of steps, and for every set of its steps after which the translator may come by, and it always
+ * does at the end: what it left. Each set has a box, a block and a translator of its own, and all go through the steps
+ * together: to typeset many blocks takes little more time than to typeset one.
  */
-async function schedules(steps, attributes = true) {
-  lab.protection?.undo(); // the module would help
-  lab.protection = undefined;
-  const trials = Array.from({ length: 2 ** steps.length }, (_, set) => {
+async function schedules(recipes, attributes = true) {
+  const trials = recipes.map((steps) => Array.from({ length: 2 ** steps.length }, (_, set) => {
     const box = document.createElement("div");
-    return { set, box, block: make(1), translator: translate(box, { delay: () => Infinity, attributes }) };
-  });
-  window.MathJax?.typesetClear?.(); // else it goes through the formulas of all trials before, each time
-  page.replaceChildren(...trials.map(({ box }) => box));
-  for (const [k, step] of steps.entries()) {
-    if (step === "typeset") await typeset(...trials.map(({ block }) => block));
-    else for (const { block, box } of trials) STEPS[step](block, box);
-    for (const { set, translator } of trials) if ((set >> k) & 1) translator.visit();
+    return { steps, set, box, block: make(1), translator: translate(box, { delay: () => Infinity, attributes }) };
+  }));
+  const all = trials.flat();
+  clear();
+  page.replaceChildren(...all.map(({ box }) => box));
+  for (let k = 0; k < Math.max(...recipes.map((steps) => steps.length)); k++) {
+    const raw = all.filter(({ steps }) => steps[k] === "typeset");
+    if (raw.length) await typeset(...raw.map(({ block }) => block));
+    for (const { steps, set, block, box, translator } of all) {
+      STEPS[steps[k]]?.(block, box);
+      if ((set >> k) & 1) translator.visit();
+    }
   }
-  return trials.map(({ block, translator }) => {
+  return trials.map((sets) => sets.map(({ block, translator }) => {
     translator.visit();
     translator.stop();
     const { whole, translated } = verdict(block);
     return [whole, translated].map(Number);
-  });
+  }));
 }
 
 /** Each of these blocks has been released by a guard. */
@@ -294,6 +301,6 @@ async function hooked(how) {
 
 window.lab = {
   config: {}, // more for MathJax
-  connected, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, release, released,
+  clear, connected, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, release, released,
   rendered, schedules, sleep, start, translate, typeset, verdict, wrap, FORMULA, FORMULAS, OUTPUTS,
 };
