@@ -1,6 +1,6 @@
 // Chapter 1: six pages, each with a value in the plane and a score, are read one after the other; y/z walks.
 // data: values, [[x, y], …] in [-1, 1]²; queries, scores that each gives. state: order, the pages as they are read; read, how many have been; scores, in
-// halves; page, the one whose score the buttons change; cut, whether the pages lie in two piles of three; query, the number
+// halves, their bars in the order of the pages; page, the one whose score the buttons change; cut, whether the pages lie in two piles of three; query, the number
 // of the one that gives the scores; old, the scores of the query before it, or null.
 const EMPTY = [-Infinity, 0, 0, 0]; // m, y, z
 const merge = (a, b) => {
@@ -65,7 +65,7 @@ export const draw = (data, state) => {
     return `<circle cx="${x}" cy="${y}" r="5" fill="currentColor" fill-opacity="${done ? 1 : 0}" stroke="currentColor"/><text x="${x + (v[0] < 0 ? -9 : 9)}" y="${y + 5}" text-anchor="${v[0] < 0 ? "end" : "start"}">${j + 1}</text>`;
   });
   const bars = scores.map((s, j) => {
-    const x = BARS.x + BARS.step * j, h = height(s);
+    const x = BARS.x + BARS.step * order.indexOf(j), h = height(s);
     return `<rect x="${x - 10}" y="${BARS.base - h}" width="20" height="${h}" fill="currentColor" fill-opacity="${order.indexOf(j) < read ? 0.45 : 0.12}" stroke="currentColor" stroke-width="${j === page ? 2.5 : 0.8}"/>${s === BIG ? `<path d="M${x - 13} ${BARS.base - h + 24}l26 -8" stroke="var(--pst-color-background, #fff)" stroke-width="5"/>` : ""}<text x="${x}" y="${BARS.base + 17}" text-anchor="middle">${j + 1}</text><text x="${x}" y="${BARS.base - h - 17}" text-anchor="middle" font-size="12">${s === BIG ? "1000" : show(s / 2).replace(/0$/, "")}</text>`;
   });
   const [cx, cy] = to(end), past = before && to(before).map((u) => u.toFixed(1));
@@ -98,7 +98,7 @@ export const draw = (data, state) => {
       <text x="${box.x + 8}" y="${box.y + 18}">${states ? "" : "state"}</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}
       <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: 4 numbers${cut ? " a pile" : ""} and the query, however many pages there are</text></svg>`,
     see: said + tail,
-    knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * j, BARS.base - height(s)]])]),
+    knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * order.indexOf(j), BARS.base - height(s)]])]),
   };
 };
 
