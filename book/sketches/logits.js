@@ -74,7 +74,7 @@ const say = ({ x, entmax, sparsemax, taylor }) => {
   const zeros = (p) => order.filter((i) => p[i] === 0).map((i) => NAMES[i]).sort().join(" and ");
   const [many, few] = [zeros(sparsemax), zeros(entmax)];
   const sparse = !many
-    ? "x lies in the triangle, and sparsemax leaves it there; the others give shares nearer to a tie."
+    ? "You see x in the triangle, and sparsemax gives the shares of that point; the others give shares nearer to a tie."
     : many === few
       ? `Sparsemax and entmax-1.5 give exactly 0 to ${many}, softmax to none.`
       : `Sparsemax gives exactly 0 to ${many}, ${few ? `entmax-1.5 to ${few}, softmax` : "the others"} to none.`;
