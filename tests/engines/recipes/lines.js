@@ -25,6 +25,13 @@ const offThePage = async (p, box) => {
   mark(p);
   box.append(p);
 };
+// 2, MathJax 3 and 4: a copy loads what p needs
+const copyFirst = async (p, box) => {
+  await MathJax.typesetPromise([p.cloneNode(true)]);
+  box.append(p);
+  MathJax.typeset([p]);
+  mark(p);
+};
 // each \(…\) and \[…\]; before anything listens to what is in p
 const wrap = (p) => {
   const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
