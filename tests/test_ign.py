@@ -200,15 +200,32 @@ def test_what_is_shipped_is_small_and_whole():
 
 def test_the_command_makes_and_compares(tmp_path, monkeypatch):
     file, other = (str(tmp_path / f"{name}.npz") for name in "ab")
-    small = {"seeds": [0, 1], "rates": (0.001,), "marks": (3, 6), "film": (3, 6), "digit_steps": 0, "shown": (3, 6)}
+    small = {
+        "seeds": [0, 1],
+        "rates": (0.002, 0.001),
+        "marks": (3, 6),
+        "film": (3, 6),
+        "digit_steps": 0,
+        "shown": (3, 6),
+    }
     experiment = ign.experiment
     monkeypatch.setattr(ign, "experiment", lambda: experiment(**small))
     monkeypatch.setattr("sys.argv", ["ign", file])
     ign.main()
     arrays = dict(np.load(file))
+    one = [Setting(0, rate=ign.CASE, centre=c) for c in (0.0, 3.0)]
+    np.testing.assert_allclose(arrays["film"][:, -1], ign.train_ign(one, [6])[6], atol=2e-3)
     for change in (0, 0.1, np.nan):
         np.savez(other, **{k: v + np.float16(change) for k, v in arrays.items()})
         monkeypatch.setattr("sys.argv", ["ign", file, "--compare", other])
         with pytest.raises(SystemExit) as end:
             ign.main()
         assert bool(end.value.code) == (change != 0)
+
+
+def test_digits_with_white_and_with_fitted_noise():
+    task = ign.Digits()
+    root = task.root.double()
+    torch.testing.assert_close(root @ root.T, task.C, atol=1e-4, rtol=0)
+    scores, images = ign.digits([0, 1], 3)
+    assert (scores.shape, images.shape) == ((6, 5, 2), (6, 8, 64))

@@ -389,7 +389,7 @@ def players(settings, widths=IGN, batches=20):
     return tell
 
 
-def control(seeds=SEEDS, steps=MARKS[-1]):
+def control(seeds, steps):
     """MEASURES (S, 7) of WGAN-GP with the noise of the case "shifted", at as many operations; fakes (300, 2)."""
     settings = [Setting(s, rate=CASE, centre=CASES["shifted"]["centre"]) for s in seeds]
     kept = train_gan("WGAN-GP", settings, marks_of("WGAN-GP", [steps]))
@@ -425,7 +425,7 @@ class Digits:
 KINDS = "data", "white noise", "IGN, white noise", "WGAN-GP, white noise", "fitted noise", "IGN, fitted noise"
 
 
-def digits(seeds=SEEDS, steps=2000):
+def digits(seeds, steps):
     """Scores (KINDS, 5, S) of fakes of digits, and 8 of each for the first seed (KINDS, 8, 64).
 
     The scores are Fréchet distance, way moved, share near the data, share of the data reached, and the number of
