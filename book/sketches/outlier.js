@@ -33,7 +33,7 @@ export const compute = ({ cloud }, state) => {
 };
 
 const [W, H, SIDE, TOP, LEFT] = [480, 418, 228, 24, 36];
-const NAMES = ["CPQR: the longest", "greedy: the total"], DASHES = ["", "7 4"];
+const NAMES = ["CPQR: longest", "greedy: total"], DASHES = ["", "7 4"];
 
 export const draw = (data, state) => {
   const { kept, errors, length, curves, turns } = compute(data, state);
