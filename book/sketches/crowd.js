@@ -63,9 +63,9 @@ export const draw = (data, state) => {
   const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + 1/M
   const cap = w_t && most_p < 0.7 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(BASE - 5 - HIGH * most_p)}" text-anchor="end" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
   const rule = w_t && most_p < 1 ? `unstable above a share of ${most_p.toFixed(3)}` : "stable at any share";
-  const size = Math.hypot(...data.errors[state.error ?? 0][0]).toFixed(2);
+  const said = step.toLocaleString("en"), size = Math.hypot(...data.errors[state.error ?? 0][0]).toFixed(2);
   const [x, y] = trail.at(-1), [a, b] = data.points[0], off = Math.hypot(x - a, y - b).toFixed(1);
-  const end = `${gone ? `the table has exploded after ${step} steps (G of a data point is 40 away)` : `after ${step} steps the largest share is ${most.toFixed(3)}`}, and the fakes that began at point 1 are ${places > 1 ? `nearest to ${places} points` : `${off} away from it`}`;
+  const end = `${gone ? `the table has exploded after ${said} steps (G of a data point is 40 away)` : `after ${said} steps the largest share is ${most.toFixed(3)}`}, and the fakes that began at point 1 are ${places > 1 ? `nearest to ${places} points` : `${off} away from it`}`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${w_t.toFixed(2)}, the error was ${size}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
@@ -74,7 +74,7 @@ export const draw = (data, state) => {
       <text x="318" y="20" font-weight="bold">share of the fakes</text><text x="318" y="37" font-size="13">nearest to each point</text><path d="M318 ${BASE}h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
       <g font-size="13"><path d="M320 228h14" stroke="currentColor" stroke-width=".8"/><text x="340" y="232">share of the data</text><path d="M318 244.5h16" stroke="${blue}" stroke-width="1.6"/><circle cx="334" cy="244.5" r="3.5" fill="${blue}"/><text x="342" y="249">data point to its G</text><path d="M320 262h14" stroke="${orange}" stroke-width="1.5"/><text x="340" y="266">trail of the crowd</text></g>
-      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}, ${gone ? "exploded" : `step ${step}`}</text></svg>`,
+      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}, ${gone ? "exploded" : `step ${said}`}</text></svg>`,
     see: `wₜ = ${w_t.toFixed(2)}, error ${size}, ${rule}: ${end}.`,
     knobs: {},
   };
