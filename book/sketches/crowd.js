@@ -63,7 +63,7 @@ export const draw = (data, state) => {
   const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + 1/M
   const cap = w_t && most_p < 0.7 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(BASE - 5 - HIGH * most_p)}" text-anchor="end" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
   const rule = w_t && most_p < 1 ? `unstable above a share of ${most_p.toFixed(3)}` : "stable at any share";
-  const said = step.toLocaleString("en"), size = Math.hypot(...data.errors[state.error ?? 0][0]).toFixed(2);
+  const said = step.toLocaleString("en"), size = Math.hypot(...data.errors[state.error][0]).toFixed(2);
   const [x, y] = trail.at(-1), [a, b] = data.points[0], off = Math.hypot(x - a, y - b).toFixed(1);
   const end = `${gone ? `the table has exploded after ${said} steps (G of a data point is 40 away)` : `after ${said} steps the largest share is ${most.toFixed(3)}`}, and the fakes that began at point 1 are ${places > 1 ? `nearest to ${places} points` : `${off} away from it`}`;
   return {
