@@ -54,7 +54,7 @@ export const draw = (data, state) => {
       <path d="M${before} ${top}H${at}" stroke="var(--t-${better ? "green" : "orange"})" stroke-width="8"/><circle cx="${before}" cy="${top}" r="7" fill="none" stroke="currentColor" stroke-width="1.6"/>
       <circle cx="${at}" cy="${top}" r="4.5"/><text x="${W - 2}" y="${top + 5}" text-anchor="end">× ${relative[k].toFixed(2)}${better ? " ↓" : worse ? " ↑" : ""}</text>`;
   });
-  const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance × ${times.toFixed(2)}`).join(", ");
+  const says = relative.map((times, k) => `${["Fréchet", "energy"][k]} distance ×\u00a0${times.toFixed(2)}`).join(", ");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H + 7}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right 24 digits drawn in ${n} steps, above 8 real ones. Against open valves in as many steps: ${says}.">
       <defs><marker id="valves-tip" viewBox="0 0 6 6" refX="4" refY="3" markerWidth="5" markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="currentColor"/></marker></defs>
