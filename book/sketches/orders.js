@@ -31,7 +31,7 @@ export const draw = (data, state) => {
       <text x="${middle(k)}" y="${TOP + 112}" text-anchor="middle" font-size="13">${said[k]}</text>`;
   });
   const good = whole === 32 && translated === 32;
-  const told = [early ? "Typeset off the page, so never whole" : whole === 32 ? "Always whole" : `Garbled in ${32 - whole} of 32 schedules`, translated === 32 ? "prose always translated" : `prose untranslated in ${32 - translated}`];
+  const told = [early ? "Typeset off the page, so never whole" : whole === 32 ? "Always whole" : `Garbled in ${32 - whole} of 32 schedules`, translated === 32 ? "prose always translated" : `prose untranslated in ${32 - translated} of 32`];
   const result = `${good ? "Good" : "Not good"}. ${told.join(", ")}.`;
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Five steps in the order ${steps.join(", ")}. A visit after each: ${said.join(", ")}. ${result}">

@@ -203,10 +203,11 @@ async function schedules(recipes, attributes = true) {
   clear();
   page.replaceChildren(...all.map(({ box }) => box));
   for (let k = 0; k < Math.max(...recipes.map((steps) => steps.length)); k++) {
-    const raw = all.filter(({ steps }) => steps[k] === "typeset");
+    const here = all.filter(({ steps }) => k < steps.length);
+    const raw = here.filter(({ steps }) => steps[k] === "typeset");
     if (raw.length) await typeset(...raw.map(({ block }) => block));
-    for (const { steps, set, block, box, translator } of all) {
-      STEPS[steps[k]]?.(block, box);
+    for (const { steps, set, block, box, translator } of here) {
+      if (steps[k] !== "typeset") STEPS[steps[k]](block, box);
       if ((set >> k) & 1) translator.visit();
     }
   }
@@ -256,8 +257,8 @@ async function connected() {
 
 /** All five blocks, typeset, with a guard or without; in ordinary circumstances. */
 async function plain(guarded) {
-  lab.protection?.undo();
-  lab.protection = guarded ? protect({ root: page, timeout: 60000 }) : undefined;
+  clear();
+  if (guarded) lab.protection = protect({ root: page, timeout: 60000 });
   const blocks = FORMULAS.map((_, n) => make(n));
   page.replaceChildren(...blocks);
   await (guarded ? released(blocks) : typeset(...blocks));
@@ -274,7 +275,7 @@ const look = () => {
 
 /** A translator that waits for nothing and was there first. */
 async function hasty(hold) {
-  lab.protection?.undo();
+  clear();
   page.replaceChildren();
   const translator = translate(page, { delay: () => null });
   const guard = protect({ root: page, timeout: 60000 });
