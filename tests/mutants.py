@@ -1,6 +1,6 @@
 """Change the mathematics of a chapter, one sign, operator, index or transposition at a time: do its checks see it?
 
-    .venv/bin/python tests/mutants.py [--chapter 04] [--most 100 | --all | --control] [--shard 1/4] [--least 95]
+    .venv/bin/python tests/mutants.py [--chapter 04] [--most 100 | --all | --control] [--own] [--shard 1/4] [--least 95]
 
 A mutant is one change in one statement of a chapter or of its helper (mutations.py). A chapter runs in one process,
 statement by statement, and forks a child for each mutant. The child runs the changed statement and then the later
@@ -8,6 +8,9 @@ checks that its names reach, with what these need, until something raises: the m
 random numbers of its own, so that leaving others out moves nothing. What a browser answers is recorded and played back.
 A mutant of a helper that the chapter lets live is put to the helper's tests. What cannot matter is left out by rule, or
 listed in mutants.toml: [[equivalent]] with chapter, cell, change (as the report has it) and reason.
+
+The report counts the cells of checks by themselves: a change there makes another case of a check as often as a wrong
+one, or a weaker check, which it cannot see itself.
 """
 
 import argparse
@@ -347,7 +350,7 @@ class Taped:
 def examine(notebook, options, table):
     """Play the mutants of one chapter and report: (killed, alive)."""
     start, before, chapter = time.time(), processor(), Chapter(notebook, options.control)
-    mutants = chapter.mutants
+    mutants = [m for m in chapter.mutants if not (options.own and of_checks(m))]
     if not (options.all or options.control):
         mutants = random.Random(options.seed).sample(mutants, min(options.most, len(mutants)))
     part, parts = map(int, options.shard.split("/"))
@@ -369,10 +372,13 @@ def examine(notebook, options, table):
         listed.get((mutant.unit.cell, mutant.change), []).append(mutant)
     equal = {m for found in listed.values() for m in found}
     alive = [m for m in mutants if m.fate == "alive" and m not in equal]
-    killed, count = sum(m.fate.startswith("killed") for m in mutants), Counter(m.fate for m in mutants)
+    dead, count = [m for m in mutants if m.fate.startswith("killed")], Counter(m.fate for m in mutants)
     equal_alive = [m for m in mutants if m.fate == "alive" and m in equal]
     took = f"{time.time() - start:.0f} s, {processor() - before:.0f} s of processor time"
-    print(f"{killed} of {killed + len(alive)} killed: {share(killed, len(alive))} ({took}).")
+    print(f"{len(dead)} of {len(dead) + len(alive)} killed: {share(len(dead), len(alive))} ({took}).")
+    for what, inside in (("the chapter's own code and its helper", False), ("its checks", True)):
+        died, lived = (sum(of_checks(m) == inside for m in some) for some in (dead, alive))
+        print(f"In {what}: {died} of {died + lived}.")
     print(f"Tried: {len(mutants)} of {len(chapter.mutants)}; {tell(count)}.")
     print(f"Left out by rule: {tell(chapter.left)}. Alive but listed: {len(equal_alive)}.\n")
     for mutant in alive:
@@ -380,7 +386,11 @@ def examine(notebook, options, table):
     for (cell, change), found in listed.items():
         if not found or any(m.fate.startswith("killed") for m in found):
             print(f"- mutants.toml: [{cell}] `{change}` {'is killed' if found else 'matches nothing any more'}")
-    return killed, len(alive)
+    return len(dead), len(alive)
+
+
+def of_checks(mutant):
+    return "check" in mutant.unit.tags
 
 
 def processor():
@@ -401,6 +411,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--most", type=int, default=100, help="a random sample of so many mutants a chapter")
     parser.add_argument("--all", action="store_true", help="no sample")
+    parser.add_argument("--own", action="store_true", help="leave out the cells of checks")
     parser.add_argument("--control", action="store_true", help="every statement once, unchanged: all must live")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--shard", default="1/1", help="1/4: every fourth mutant, from the first")
