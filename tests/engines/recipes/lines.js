@@ -7,6 +7,13 @@ const guardFirst = (p, box) => {
     p.classList.remove("notranslate"); // release
   });
 };
+// 2, MathJax 3 and 4: a copy loads what p needs
+const copyFirst = async (p, box) => {
+  await MathJax.typesetPromise([p.cloneNode(true)]);
+  box.append(p);
+  MathJax.typeset([p]);
+  mark(p);
+};
 // 1, MathJax 2.7
 const wrapSource = (p, box) => {
   wrap(p);
@@ -24,13 +31,6 @@ const offThePage = async (p, box) => {
   await MathJax.typesetPromise([p]);
   mark(p);
   box.append(p);
-};
-// 2, MathJax 3 and 4: a copy loads what p needs
-const copyFirst = async (p, box) => {
-  await MathJax.typesetPromise([p.cloneNode(true)]);
-  box.append(p);
-  MathJax.typeset([p]);
-  mark(p);
 };
 // each \(…\) and \[…\]; before anything listens to what is in p
 const wrap = (p) => {
