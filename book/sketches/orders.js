@@ -22,9 +22,10 @@ const COLOUR = { guard: "green", release: "green", typeset: "blue", mark: "blue"
 
 export const draw = (data, state) => {
   const { visits, early, whole, translated } = compute(data, state), steps = data.orders[state.order];
-  const said = visits.map(([reached, garbled], k) => (garbled ? "garbles" : reached ? "translates" : steps.slice(0, k + 1).includes("insert") ? "passes over" : "finds nothing"));
+  const spoilt = (k) => early && steps[k] === "typeset"; // whatever a visit does
+  const said = visits.map(([reached, garbled], k) => (spoilt(k) ? "T too early" : garbled ? "garbles" : reached ? "translates" : steps.slice(0, k + 1).includes("insert") ? "passes over" : "finds nothing"));
   const boxes = steps.map((step, k) => {
-    const paint = COLOUR[step] ? `var(--t-${COLOUR[step]})` : "currentColor", wrong = said[k] === "garbles";
+    const paint = COLOUR[step] ? `var(--t-${COLOUR[step]})` : "currentColor", wrong = said[k] === "garbles" || spoilt(k);
     return `<g${COLOUR[step] ? ` class="t-${COLOUR[step]}"` : ""}><rect x="${middle(k) - 41}" y="${TOP}" width="82" height="34" rx="4" fill="${paint}" fill-opacity=".14" stroke="${paint}" stroke-width="1.6"/></g>
       <text x="${middle(k)}" y="${TOP + 22}" text-anchor="middle"><tspan font-weight="bold">${step[0].toUpperCase()}</tspan> ${step}</text>
       <rect x="${middle(k) - 44}" y="${TOP + 92}" width="88" height="30" rx="3" ${wrong ? 'class="t-orange" fill="var(--t-orange)" fill-opacity=".3" stroke="var(--t-orange)" stroke-width="2"' : 'fill="currentColor" fill-opacity=".08"'}/>

@@ -41,6 +41,7 @@ export const draw = (data, state) => {
     return `<rect x="${at(from)}" y="${TOP}" width="${at(to) - at(from)}" height="30" fill="currentColor" fill-opacity=".16" stroke="currentColor"/>
       ${wide ? `<text x="${middle}" y="${TOP + 20}" text-anchor="middle">${step}</text>` : `<text x="${middle}" y="${TOP - 8}" text-anchor="start" font-size="13" transform="rotate(-38 ${middle} ${TOP - 8})">${step}</text>`}`;
   });
+  const ticks = [["start", 0], ["middle", 50], ["end", MOST]].map(([anchor, time]) => `<path d="M${at(time)} ${TOP + 54}v8" stroke="currentColor" opacity=".6"/><text x="${at(time)}" y="${TOP + 76}" text-anchor="${anchor}" font-size="12" opacity=".8">${time}${time ? " ms" : ""}</text>`);
   const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
   const result = !bits[0] ? "It finds nothing yet; comes again: whole" : whole ? (bits[3] ? "It passes over the guard; comes again: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
   const when = comes - wish > 0.5 ? `wants to come at ${wish} ms and has to wait until ${Math.round(comes)} ms, when the script gives way` : `comes at ${wish} ms, when no script runs`;
@@ -49,7 +50,7 @@ export const draw = (data, state) => {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="Recipe ${name}: ${parts.map(([step]) => step).join(", ")} on a time line. The translator wants to come at ${wish} ms and comes at ${Math.round(comes)} ms. Then the block is ${NAMES.filter((_, k) => bits[k]).join(", ") || "not there yet"}. ${result}.">
       <text x="${LEFT}" y="18" font-weight="bold">${name}</text>
       ${boxes.join("")}${zones.join("")}
-      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/><text x="${RIGHT - 16}" y="${TOP + 74}" text-anchor="end" font-size="12" opacity=".8">100 ms</text>
+      <path d="M${LEFT} ${TOP + 58}H${RIGHT}" stroke="currentColor" opacity=".6"/>${ticks.join("")}
       <path d="M${at(wish)} ${TOP + 58}H${at(comes)}" class="t-purple" stroke="var(--t-purple)" stroke-width="2.5" stroke-dasharray="5 3"/>
       <circle cx="${at(wish)}" cy="${TOP + 58}" r="5" class="t-purple" fill="none" stroke="var(--t-purple)" stroke-width="2.5"/>${marker(at(comes), TOP + 58)}
       <path d="M${at(comes)} ${TOP + 46}V${TOP - 2}" class="t-purple" stroke="var(--t-purple)" stroke-width="2"/>

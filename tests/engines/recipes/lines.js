@@ -8,12 +8,13 @@ const guardFirst = (p, box) => {
   });
 };
 // 2, MathJax 3 and 4: a copy loads what p needs
-const copyFirst = async (p, box) => {
-  await MathJax.typesetPromise([p.cloneNode(true)]);
-  box.append(p);
-  MathJax.typeset([p]);
-  mark(p);
-};
+const copyFirst = (p, box) =>
+  inTurn(p, box, async () => {
+    await MathJax.typesetPromise([p.cloneNode(true)]);
+    box.append(p);
+    MathJax.typeset([p]);
+    mark(p);
+  });
 // 1, MathJax 2.7
 const wrapSource = (p, box) => {
   wrap(p);
@@ -27,12 +28,21 @@ const inOneTask = (p, box) => {
   mark(p);
 };
 // 3, MathJax 3 and 4
-const offThePage = async (p, box) => {
-  await MathJax.typesetPromise([p]);
-  mark(p);
-  box.append(p);
-};
-// each \(…\) and \[…\]; before anything listens to what is in p
+const offThePage = (p, box) =>
+  inTurn(p, box, async () => {
+    await MathJax.typesetPromise([p]);
+    mark(p);
+    box.append(p);
+  });
+// MathJax 3 and 4: a block waits until the one before it is done
+let last = Promise.resolve();
+const inTurn = (p, box, bring) =>
+  (last = last.then(bring).catch(() => {
+    MathJax.typesetClear(); // a part could not be loaded: forget p,
+    wrap(p); // leave its source,
+    box.append(p); // and let it come in any case
+  }));
+// finds \(…\) and \[…\] only; before anything listens to what is in p
 const wrap = (p) => {
   const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
   const span = '<span class="notranslate">$&</span>';
