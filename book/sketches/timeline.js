@@ -20,7 +20,7 @@ export const compute = ({ recipes }, { recipe, wants_to_come: wish }) => {
   return { comes, after, bits: here.map(Number), whole: Number(safe(here)) };
 };
 
-const [W, H, LEFT, RIGHT, TOP] = [480, 262, 14, 466, 92];
+const [W, H, LEFT, RIGHT, TOP] = [480, 268, 14, 466, 92];
 const at = (time) => LEFT + ((RIGHT - LEFT) * time) / MOST;
 const NAMES = ["in the page", "typeset", "marked", "guarded"];
 
@@ -41,7 +41,7 @@ export const draw = (data, state) => {
     return `<rect x="${at(from)}" y="${TOP}" width="${at(to) - at(from)}" height="30" fill="currentColor" fill-opacity=".16" stroke="currentColor"/>
       ${wide ? `<text x="${middle}" y="${TOP + 20}" text-anchor="middle">${step}</text>` : `<text x="${middle}" y="${TOP - 8}" text-anchor="start" font-size="13" transform="rotate(-38 ${middle} ${TOP - 8})">${step}</text>`}`;
   });
-  const ticks = [["start", 0], ["middle", 50], ["end", MOST]].map(([anchor, time]) => `<path d="M${at(time)} ${TOP + 54}v8" stroke="currentColor" opacity=".6"/><text x="${at(time)}" y="${TOP + 76}" text-anchor="${anchor}" font-size="12" opacity=".8">${time}${time ? " ms" : ""}</text>`);
+  const ticks = [["start", 0], ["middle", 50], ["end", MOST]].map(([anchor, time]) => `<path d="M${at(time)} ${TOP + 54}v8" stroke="currentColor" opacity=".6"/><text x="${at(time)}" y="${TOP + 73}" text-anchor="${anchor}" font-size="12" opacity=".8">${time}${time ? " ms" : ""}</text>`);
   const lamps = NAMES.map((label, k) => `<circle cx="${34 + 114 * k}" cy="${H - 62}" r="8" fill="currentColor" fill-opacity="${bits[k] ? 1 : 0}" stroke="currentColor"/><text x="${48 + 114 * k}" y="${H - 57}" font-size="14">${label}</text>`);
   const result = !bits[0] ? "It finds nothing yet; comes again: whole" : whole ? (bits[3] ? "It passes over the guard; comes again: whole" : "It passes over the marked formula: whole") : bits[1] ? "The formula is not marked: garbled" : "It takes the source for words: garbled";
   const when = comes - wish > 0.5 ? `wants to come at ${wish} ms and has to wait until ${Math.round(comes)} ms, when the script gives way` : `comes at ${wish} ms, when no script runs`;
