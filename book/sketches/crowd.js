@@ -1,7 +1,6 @@
 // Chapter 6: a table G of eight data points and of noise points, trained by IGN's loss.
 // data: points; errors, for each size those of G at the points in the start; offsets of the fakes from theirs; crowds, how
-// many fakes each point has in the start; times; rate. state: crowd, time, wₜ in 20ths, error (which size), bound (0 or 1,
-// not shown). The other weights are 1. trail: the mean of the fakes that began at the first point, every 20 steps and at
+// many fakes each point has in the start; times; rate. state: crowd, time, wₜ in 20ths, error (which size), bound (0 or 1). The other weights are 1. trail: the mean of the fakes that began at the first point, every 20 steps and at
 // last; places: to how many points these fakes are nearest.
 const W20 = 20, GONE = 40, EVERY = 20;
 export const compute = ({ points, errors, offsets, crowds, times, rate }, { crowd, time, wₜ: w, error = 0, bound }) => {
@@ -61,8 +60,8 @@ export const draw = (data, state) => {
   const named = data.points.map(([x, y], k) => `<text x="${p(to([1.42 * x, 0])[0])}" y="${p(to([0, 1.42 * y])[1] + 4.5)}" text-anchor="middle" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="4" paint-order="stroke">${k + 1}</text>`);
   const line = (q) => p(BASE - HIGH * q), most = Math.max(...count) / M, w_t = state.wₜ / W20;
   const most_p = (1 / K + 1 / M) / w_t; // w_t q < p + 1/M
-  const cap = w_t && most_p < 0.7 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(BASE - 5 - HIGH * most_p)}" text-anchor="end" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
-  const rule = w_t && most_p < 1 ? `unstable above a share of ${most_p.toFixed(3)}` : "stable at any share";
+  const cap = !state.bound && w_t && most_p < 0.7 ? `<path d="M318 ${line(most_p)}h150" stroke="currentColor" stroke-dasharray="5 3"/><text x="468" y="${p(BASE - 5 - HIGH * most_p)}" text-anchor="end" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">above: unstable</text>` : "";
+  const rule = state.bound ? "tightness bounded" : w_t && most_p < 1 ? `unstable above a share of ${most_p.toFixed(3)}` : "stable at any share";
   const said = step.toLocaleString("en"), size = Math.hypot(...data.errors[state.error][0]).toFixed(2);
   const [x, y] = trail.at(-1), [a, b] = data.points[0], off = Math.hypot(x - a, y - b).toFixed(1);
   const end = `${gone ? `the table has exploded after ${said} steps (G of a data point is 40 away)` : `after ${said} steps the largest share is ${most.toFixed(3)}`}, and the fakes that began at point 1 are ${places > 1 ? `nearest to ${places} points` : `${off} away from it`}`;
@@ -74,7 +73,7 @@ export const draw = (data, state) => {
       <text x="318" y="20" font-weight="bold">share of the fakes</text><text x="318" y="37" font-size="13">nearest to each point</text><path d="M318 ${BASE}h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
       <g font-size="13"><path d="M320 228h14" stroke="currentColor" stroke-width=".8"/><text x="340" y="232">share of the data</text><path d="M318 244.5h16" stroke="${blue}" stroke-width="1.6"/><circle cx="334" cy="244.5" r="3.5" fill="${blue}"/><text x="342" y="249">data point to its G</text><path d="M320 262h14" stroke="${orange}" stroke-width="1.5"/><text x="340" y="266">trail of the crowd</text></g>
-      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}, ${gone ? "exploded" : `step ${said}`}</text></svg>`,
+      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}${state.bound ? ", bounded" : ""}, ${gone ? "exploded" : `step ${said}`}</text></svg>`,
     see: `wₜ = ${w_t.toFixed(2)}, error ${size}, ${rule}: ${end}.`,
     knobs: {},
   };

@@ -60,6 +60,7 @@ const background = (data, state) => {
       green: `<g fill="var(--t-green)" shape-rendering="crispEdges">${text}</g>`,
       fakes: `<g class="t-orange" fill="var(--t-orange)">${circles(fakes, 2.2)}</g>`,
       noise: `<g fill="none" stroke="currentColor" stroke-width=".8" opacity=".6">${circles(data.noise[state.noise], 2)}</g>`,
+      counts: at.map((n, k) => [n, ...to([2.62 * Math.cos((k * Math.PI) / 4), 2.62 * Math.sin((k * Math.PI) / 4)])]).map(([n, x, y]) => `<text x="${x.toFixed(1)}" y="${(y + 4.5).toFixed(1)}">${n}</text>`).join(""),
       told: `${Math.max(...at)} of the ${fakes.length} fakes are nearest to one cloud.`,
     });
   }
@@ -85,7 +86,7 @@ export const draw = (data, state) => {
       ${ring.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${0.2 * UNIT}" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
       <path d="${line}" fill="none" stroke="${blue}" class="t-blue" stroke-width="2.5"/>
       ${places.map(([x, y], k) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${[5, 4.5, 3][k]}" fill="${k === 1 ? "var(--pst-color-background, white)" : blue}" stroke="${blue}" stroke-width="2"/>`).join("")}
-      ${back.fakes}
+      ${back.fakes}<g class="t-orange" fill="var(--t-orange)" font-size="13" font-weight="bold" text-anchor="middle" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">${back.counts}</g>
       <text x="${right}" y="24" font-weight="bold">how far G moves</text>${bars.join("")}
       <circle cx="${X0 + 8}" cy="${H - 22}" r="6" fill="none" stroke="currentColor" stroke-width="1.2"/><text x="${X0 + 20}" y="${H - 17}">data</text>
       <circle cx="${X0 + 64}" cy="${H - 22}" r="2.4" fill="none" stroke="currentColor"/><text x="${X0 + 72}" y="${H - 17}">noise z</text><circle cx="${X0 + 136}" cy="${H - 22}" r="2.6" fill="var(--t-orange)"/><text x="${X0 + 144}" y="${H - 17}">fakes G(z)</text>
