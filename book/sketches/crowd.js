@@ -73,7 +73,7 @@ export const draw = (data, state) => {
       <text x="318" y="20" font-weight="bold">share of the fakes</text><text x="318" y="37" font-size="13">nearest to each point</text><path d="M318 ${BASE}h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
       <g font-size="13"><path d="M320 228h14" stroke="currentColor" stroke-width=".8"/><text x="340" y="232">share of the data</text><path d="M318 244.5h16" stroke="${blue}" stroke-width="1.6"/><circle cx="334" cy="244.5" r="3.5" fill="${blue}"/><text x="342" y="249">data point to its G</text><path d="M320 262h14" stroke="${orange}" stroke-width="1.5"/><text x="340" y="266">trail of the crowd</text></g>
-      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}${state.bound ? ", bounded" : ""}, ${gone ? "exploded" : `step ${said}`}</text></svg>`,
+      <text x="318" y="292">wₜ = ${w_t.toFixed(2)}${state.bound ? ", bounded" : gone ? ", exploded" : `, step ${said}`}</text></svg>`,
     see: `wₜ = ${w_t.toFixed(2)}, error ${size}, ${rule}: ${end}.`,
     knobs: {},
   };
