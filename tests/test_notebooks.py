@@ -51,7 +51,9 @@ def test_cells_are_named_and_never_printed_by_hand(notebook):
     assert not [cell.id for cell in code(notebook) if re.search(r"\bprint\(", cell.source)]
 
 
-@pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.name.startswith(SECOND)], indirect=True)
+@pytest.mark.parametrize(
+    "notebook", [n for n in NOTEBOOKS if n.name.startswith(SECOND)], indirect=True, ids=lambda path: path.stem
+)
 def test_a_chapter_opens_with_a_picture(notebook):
     """Within 150 words, before any open code; and it asks the reader twice before it tells."""
     words, cells = 0, notebook.cells
