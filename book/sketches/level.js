@@ -43,7 +43,7 @@ export const draw = (data, state) => {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="13.5" fill="currentColor" aria-label="${areas.length} strokes and a threshold at ${told}. What stands above it for ${map}: ${areas.map(digits).join(", ")}, together ${total.toFixed(2)}. Below, the falling curve of this sum against the threshold.">
       <text x="${U + 8}" y="12" class="t-${term}" fill="${ink}">${text}</text>${bars.join("")}
       <path d="M0 ${height(0)}H${END + 96}M${END + 88} ${height(100)}h8" stroke="currentColor" opacity=".4"/><text x="${END + 102}" y="${height(0) + 5}">0</text><text x="${END + 102}" y="${height(100) + 5}">1</text>
-      <path d="M0 ${at}H${END + 24}" stroke="currentColor" stroke-width="1.5"/><text x="${END + 40}" y="${at - 4}">λ = ${told}</text>
+      <path d="M0 ${at}H${END + 24}" stroke="currentColor" stroke-width="1.5"/><text x="${END + 40}" y="${Math.max(at - 4, 27)}">λ = ${told}</text>
       <path stroke="currentColor" fill="none" opacity=".5" d="M${X} ${BASE - TALL}V${BASE}H${X + LONG}"/>${ticks.join("")}${heights.join("")}
       <path stroke="currentColor" stroke-dasharray="4 3" d="M${X} ${one}h${LONG}"/>
       <polyline class="t-${term}" fill="none" stroke="${ink}" stroke-width="2.5" points="${curve.join(" ")}"/>
