@@ -23,7 +23,7 @@ const paint = (term) => `class="t-${term}" stroke="var(--t-${term})"`;
 
 export const draw = (data, state) => {
   const { s, euler, kept, angles } = compute(data, state), v = data.variances[state.lambda];
-  const f = (u) => Math.sqrt(v + u * u), end_s = Math.min(data.top, 6 * Math.sqrt(v)), most = 1.02 * f(end_s);
+  const f = (u) => Math.sqrt(v + u * u), end_s = Math.min(s[0], 6 * Math.sqrt(v)), most = 1.02 * f(end_s);
   const to = (u, y) => [PX + (u / end_s) * PW, BASE - (y / most) * (BASE - 30)];
   const curve = Array.from({ length: 61 }, (_, k) => (k * end_s) / 60).map((u) => to(u, f(u)));
   const [ox, oy] = [262, BASE];
