@@ -1,7 +1,8 @@
 // Chapter 6: a table G of eight data points and of noise points, trained by IGN's loss.
-// data: points; errors, for each size those of G at the points in the start; offsets of the fakes from theirs; crowds, how
-// many fakes each point has in the start; times; rate. state: crowd, time, wₜ in 20ths, error (which size), bound (0 or 1). The other weights are 1. trail: the mean of the fakes that began at the first point, every 20 steps and at
-// last; places: to how many points these fakes are nearest.
+// data: points; errors, for each size those of G at the points at the start; offsets of the fakes from theirs; crowds, how
+// many fakes each point has at the start; times; rate. state: crowd, time, wₜ in 20ths, error (which size), bound (0 or 1).
+// The other weights are 1. trail: the mean of the fakes that began at the first point, every 20 steps and at last; places:
+// to how many points these fakes are nearest.
 const W20 = 20, GONE = 40, EVERY = 20;
 export const compute = ({ points, errors, offsets, crowds, times, rate }, { crowd, time, wₜ: w, error = 0, bound }) => {
   const K = points.length, M = offsets.length, w_t = w / W20, began = crowds[crowd][0];

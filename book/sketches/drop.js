@@ -40,6 +40,7 @@ export const compute = (data, state) => {
 
 const [W, H, UNIT, X0, Y0] = [480, 300, 38, 2, 8], [COLS, ROWS] = [84, 64];
 const to = ([x, y]) => [X0 + UNIT * (x - LEFT), Y0 + UNIT * (-BOTTOM - y)];
+const around = (radius) => Array.from({ length: 8 }, (_, k) => to([radius * Math.cos((k * Math.PI) / 4), radius * Math.sin((k * Math.PI) / 4)]));
 const backgrounds = new Map();
 const background = (data, state) => {
   const key = `${state.noise} ${state.time}`;
@@ -60,7 +61,7 @@ const background = (data, state) => {
       green: `<g fill="var(--t-green)" shape-rendering="crispEdges">${text}</g>`,
       fakes: `<g class="t-orange" fill="var(--t-orange)">${circles(fakes, 2.2)}</g>`,
       noise: `<g fill="none" stroke="currentColor" stroke-width=".8" opacity=".6">${circles(data.noise[state.noise], 2)}</g>`,
-      counts: at.map((n, k) => [n, ...to([2.62 * Math.cos((k * Math.PI) / 4), 2.62 * Math.sin((k * Math.PI) / 4)])]).map(([n, x, y]) => `<text x="${x.toFixed(1)}" y="${(y + 4.5).toFixed(1)}">${n}</text>`).join(""),
+      counts: around(2.62).map(([x, y], k) => `<text x="${x.toFixed(1)}" y="${(y + 4.5).toFixed(1)}">${at[k]}</text>`).join(""),
       told: `${Math.max(...at)} of the ${fakes.length} fakes are nearest to one cloud.`,
     });
   }
@@ -69,7 +70,7 @@ const background = (data, state) => {
 
 export const draw = (data, state) => {
   const { path, moved, own } = compute(data, state), places = path.map(to), names = ["x", "G(x)", "G(G(x))"];
-  const ring = Array.from({ length: 8 }, (_, k) => to([2 * Math.cos((k * Math.PI) / 4), 2 * Math.sin((k * Math.PI) / 4)]));
+  const ring = around(2);
   const blue = "var(--t-blue)";
   const [right, bar] = [X0 + 8.4 * UNIT + 18, 104];
   const bars = [...moved, own].map((m, k) => {
