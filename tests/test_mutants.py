@@ -97,6 +97,17 @@ def test_what_a_rule_does_not_cover_is_changed():
     }
 
 
+def test_sums_whose_weight_is_nothing_are_left_out():
+    found = changes(
+        "a = -np.inf, np.zeros(d // 2), 0.0\nf((torch.tensor(-torch.inf), torch.zeros(d), torch.tensor(0.0)))"
+    )
+    assert found["empty states"][0] == "a = (-np.inf, np.ones(d // 2), 0.0)"  # a bare 0.0 is left out as a size
+    assert len(found["empty states"]) == 3 and len(found[None]) == 4  # signs and shapes are changed
+    found = changes("a = 0.0, np.zeros(d), 0.0\nf(np.inf, np.zeros(d), 0.0)\ng((-np.inf, np.zeros(d)))")
+    assert "empty states" not in found
+    assert not changes("y = a @ a")  # either way round it is the same
+
+
 def test_only_checks_that_are_reached_are_run_and_what_they_need():
     chapter = units(
         "import check, torch",  # 0

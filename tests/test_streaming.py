@@ -171,6 +171,11 @@ def test_peak_counts_what_is_open_at_once():
         peak([])
 
 
+def test_peak_is_the_least_of_three_runs_after_a_first_one():
+    sizes = iter([10, 1000, 100_000, 100_000])
+    assert 8000 <= peak(lambda: [np.zeros(next(sizes))]) < 10_000
+
+
 def test_open_numbers_are_those_of_open_calls():
     seen = []
 

@@ -142,10 +142,9 @@ def peak(outputs) -> int:
     try:
         for _ in range(4):
             tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
             for _ in outputs():
                 pass
-            peaks.append(tracemalloc.get_traced_memory()[1] - before)
+            peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     finally:
         tracemalloc.stop()
