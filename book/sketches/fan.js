@@ -1,11 +1,12 @@
 // Chapter 7: one direction of Gaussian data, of variance v, sampled in n steps. Left the spread f(s) = √(v + s²) and
 // Euler, for s up to 6√v; right the same as a fan: the angle is arctan(s/√v), the radius what Euler has of the right spread.
 // data: variances; top, the largest s; grids[n], levels that fall to 0. state: n, lambda (the number of a variance) and
-// levels: those of grids (0), equal angles (1), equal angles at variance 1 (2).
-const LEVELS = ["of our sampler", "at equal angles", "at angles that are equal at variance 1"];
+// levels: those of grids (0), equal angles (1), equal angles at variance 1 (2), or from 3, each a third of the last (3).
+const LEVELS = ["of our sampler", "at equal angles", "at angles that are equal at variance 1", "from 3, each a third of the one before"];
 const angle = (s, v) => Math.atan2(s, Math.sqrt(v));
 const noise = ({ variances, top, grids }, { n, lambda, levels }) => {
   if (levels === 0) return grids[n];
+  if (levels === 3) return grids[n].map((_, i) => (i < grids[n].length - 1 ? 3 / 3 ** i : 0));
   const v = levels === 1 ? variances[lambda] : 1, full = angle(top, v), steps = grids[n].length - 1;
   return grids[n].map((_, i) => (i < steps ? Math.sqrt(v) * Math.tan((full * (steps - i)) / steps) : 0));
 };
@@ -17,7 +18,7 @@ export const compute = (data, state) => {
   return { s, euler, kept: euler.map((y, i) => y / Math.sqrt(v + s[i] ** 2)), angles: s.map((s) => angle(s, v)) };
 };
 
-const [W, H, PX, PW, BASE, R] = [480, 268, 30, 206, 228, 188];
+const [W, H, PX, PW, BASE, R] = [480, 268, 30, 206, 228, 178];
 const path = (points, more) => `<path fill="none" d="M${points.map((p) => p.map((u) => u.toFixed(1)).join(" ")).join("L")}" ${more}/>`;
 const paint = (term) => `class="t-${term}" stroke="var(--t-${term})"`;
 
@@ -30,6 +31,13 @@ export const draw = (data, state) => {
   const polar = (r, a) => [ox + R * r * Math.cos(a), oy - R * r * Math.sin(a)];
   const arc = Array.from({ length: 46 }, (_, k) => polar(1, (k / 45) * angles[0]));
   const rays = angles.map((a) => path([[ox, oy], polar(1, a)], 'stroke="currentColor" opacity=".25"'));
+  let free = Infinity; // rays have their level written beside them where there is room
+  const names = angles.map((a, i) => {
+    if (free - a < 0.1 + 0.18 * Math.sin(a)) return "";
+    free = a;
+    const [x, y] = polar(1.03, a);
+    return `<text x="${x.toFixed(1)}" y="${(y + 4 * Math.cos(a)).toFixed(1)}" font-size="13">s = ${+s[i].toFixed(2)}</text>`;
+  });
   const walked = (points, stops) => path(points, `${paint("orange")} stroke-width="2.2"`) + stops.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="3.5" fill="var(--t-orange)"/>`).join("");
   const fan = kept.map((r, i) => polar(r, angles[i])), seen = s.filter((u) => u >= end_s).length - 1;
   const into = (s[seen] - end_s) / (s[seen] - s[seen + 1]); // where the path comes into the picture, on its tangent
@@ -38,10 +46,10 @@ export const draw = (data, state) => {
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H + 7}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left the right spread against the noise level, up to ${end_s.toFixed(1)}, and the path of Euler in ${n} steps for variance ${v}; right the same as a fan of angles. ${end}.">
       <path d="M${PX} 30V${BASE}H${PX + PW}" fill="none" stroke="currentColor" opacity=".5"/>
-      <text x="${PX - 6}" y="20">spread of y</text><text x="${PX + PW}" y="${BASE + 17}" text-anchor="end">s = ${end_s.toFixed(1)}</text><text x="${PX}" y="${BASE + 17}" text-anchor="middle">0</text>
+      <text x="${PX - 6}" y="20">spread of y</text><text x="${PX + PW}" y="${BASE + 17}" text-anchor="end">s = ${end_s.toFixed(1)}${end_s < s[0] ? " (cut)" : ""}</text><text x="${PX}" y="${BASE + 17}" text-anchor="middle">0</text>
       ${path(curve, `${paint("green")} stroke-width="3"`)}
       ${walked(left, into === 0 ? left : left.slice(1))}
-      ${rays.join("")}${path(arc, `${paint("green")} stroke-width="3"`)}
+      ${rays.join("")}${names.join("")}${path(arc, `${paint("green")} stroke-width="3"`)}
       ${walked(fan, fan)}
       <text x="262" y="20">share of the right spread</text>
       <text x="${ox}" y="${BASE + 17}" text-anchor="middle">0</text><text x="${ox + R}" y="${BASE + 17}" text-anchor="middle">1</text>
