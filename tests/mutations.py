@@ -185,6 +185,10 @@ def leave_out_at(node, makers, data):
             leave("empty states", y.func if is_zeros(y) else None, z if nothing else None)
         case ast.Subscript(value=ast.Name(id=name), slice=index) if name in data and not names_in(index):
             leave("random data", index)  # which of the draws
+        case ast.Call(func=ast.Name(id="norm"), args=[product], keywords=[ast.keyword(arg="axis") as axis]) if is_gram(
+            product
+        ):
+            leave("sides of a symmetric matrix", axis)
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if TOLERANCE.fullmatch(name):
             leave("tolerance", value)
         case ast.Assign(targets=[target], value=ast.Call(func=ast.Name(id="medians"))):
@@ -224,6 +228,14 @@ def is_zeros(node):
 
 def is_draw(node):
     return isinstance(node, ast.Call) and bool(RANDOM.fullmatch(dotted(node.func)))
+
+
+def is_gram(node):
+    """A.T @ A"""
+    match node:
+        case ast.BinOp(left=ast.Attribute(value=a, attr="T"), op=ast.MatMult(), right=b):
+            return ast.unparse(a) == ast.unparse(b)
+    return False
 
 
 def carry(units):

@@ -90,6 +90,8 @@ def test_what_cannot_matter_is_left_out(rule, source):
 def test_what_a_rule_does_not_cover_is_changed():
     assert changes("z = 2 * x\ncheck.below('a', z - y, 3)\ncheck.close('a', z, y, atol=z)")[None]
     assert changes("n = 2 * x\ncheck.close('a', n, y, atol=n)").keys() == {None}  # not only a tolerance
+    gram = changes("y = norm(D.T @ D, axis=0)\nz = norm(D.T @ E, axis=0)")
+    assert gram["sides of a symmetric matrix"] == ["y = norm(D.T @ D, axis=1)"] and len(gram[None]) == 5
     assert changes("fig, ax = plt.subplots(1, 2)\nax.plot(x + 1)", tags=("machinery",)).keys() == {"figures and tables"}
     assert changes("def loss(x):\n    return x + 1", tags=("machinery",)).keys() == {None}
     assert changes("got = x + 1\ncheck.fails('a', got, y, atol=1, broken='z')", tags=("broken",)).keys() == {
