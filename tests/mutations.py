@@ -118,7 +118,7 @@ def mutants_of(unit):
 
 DRAWS = re.compile(r"\b(show|explore|sketch|predict|fig|ax|axes|Markdown|HTML|tabulate)[.(]|\bplt\.(?!style)")
 RANDOM = re.compile(
-    r"seed|(rng|torch|np\.random)\.(normal|uniform|integers|choice|random|permutation|shuffle|gumbel|exponential"
+    r"seed|(rng|own|torch|np\.random)\.(normal|uniform|integers|choice|random|permutation|shuffle|gumbel|exponential"
     r"|standard_\w+|rand\w*|default_rng|manual_seed)"
 )
 SIZED = re.compile(
@@ -189,6 +189,8 @@ def leave_out_at(node, makers, data):
             product
         ):
             leave("sides of a symmetric matrix", axis)
+        case ast.BinOp(op=ast.Div(), right=ast.Name(id="slack")):
+            node.rule = "tolerance"  # as it is measured against 1
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if TOLERANCE.fullmatch(name):
             leave("tolerance", value)
         case ast.Assign(targets=[target], value=ast.Call(func=ast.Name(id="medians"))):

@@ -74,6 +74,7 @@ def test_one_node_is_changed(before, after):
         ),
         ("tolerance", "check.close('a', x, y, atol=9 * eps)\ncheck.below('a', x, 2 * r)\nmargin = 3 * s\nf(margin)"),
         ("tolerance", "tol = scale(4) * x\ncheck.close('a', x, y, atol=tol)\ntol = f(x)\nf(tol)"),
+        ("tolerance", "slack = 2 * x\noff = a / slack\ncheck.close('a', off, y, atol=1)"),
         ("tolerance", "def size(x):\n    return 8 * x\ncheck.close('a', x, y, atol=size(x))"),
         ("broken variant", "bare = x - y\ncheck.fails('a', bare + 1, y, atol=1, broken='no z')"),
         ("text", "n = 2 * k\ncheck.holds('a', same, f'{n + 1} of them')"),
