@@ -80,9 +80,11 @@ export const draw = (data, state) => {
   // Of two piles the box shows both states and the merged one.
   const states = cut && [...piles, kept].map((state) => (state ?? EMPTY).map(show));
   const heads = states ? ["pile 1", "pile 2", "merged"] : ["÷ eᵐ", "plain"], at = states ? [58, 117, 176] : [80, 168];
-  const lines = states ? ["m", "y₁", "y₂", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
+  const lines = states ? ["m", "", "", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
   const box = { x: 268, y: 214 };
   const table = lines.map((line, k) => line.map((text, c) => `<text x="${box.x + (c ? at[c - 1] : 8)}" y="${box.y + 41 + 19 * k}" font-size="13" ${c ? 'text-anchor="middle"' : 'font-style="italic"'}>${text}</text>`).join(""));
+  // There y, two numbers, stands on two lines.
+  const pair = states ? `<text x="${box.x + 8}" y="${box.y + 70}" font-size="13" font-style="italic">y</text><path d="M${box.x + 25} ${box.y + 48}h-5v34h5" fill="none" stroke="currentColor" stroke-opacity=".6"/>` : "";
   const said = !read ? (before ? "A new query, new scores: the cross has moved, and the old output (dashed ring) is of no use. Read the pages again." : "Nothing has been read.") : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
   const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The plain sums have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; merged, they give the ring." : "");
   return {
@@ -95,8 +97,8 @@ export const draw = (data, state) => {
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
-      <text x="${box.x + 8}" y="${box.y + 18}">${states ? "" : "state"}</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}
-      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: 4 numbers${cut ? " a pile" : ""} and the query, however many pages there are</text></svg>`,
+      <text x="${box.x + 8}" y="${box.y + 18}">${states ? "" : "state"}</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}${pair}
+      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: m, y (two numbers), z${cut ? " of each pile" : ""} and the query${cut ? "" : ", for any number of pages"}</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * order.indexOf(j), BARS.base - height(s)]])]),
   };
