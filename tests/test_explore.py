@@ -310,6 +310,19 @@ def test_it_starts_where_it_is_told_to():
     assert parts_of(explorer)["state"] == {"t": 2, "tau": 0}
 
 
+def test_an_answer_takes_the_place_of_the_start_only(monkeypatch):
+    explorer = explore(draw, alt="at {t} and {tau}", start={"t": 3}, answer={"t": 1}, **GRID)
+    start = {"t": 2, "tau": 0}
+    parts = parts_of(explorer)
+    assert parts["state"] == start | {"asked": start} and parts["data"]["answer"] == {"t": 0, "tau": 0}
+    monkeypatch.setattr(sys.modules["helpers.sketch"], "_source", lambda name: module.MODULE)
+    moved, done = parts["state"] | {"t": 1}, start | {"asked": None}
+    states = [parts["state"], moved, done]
+    assert numbers("frames", parts["data"], states, "answered") == [parts["data"]["answer"], {}, {}]
+    with pytest.raises(ValueError, match="answer has t = 9"):
+        explore(draw, alt="at {t} and {tau}", answer={"t": 9}, **GRID)
+
+
 @pytest.mark.parametrize(
     ("start", "error", "says"),
     [

@@ -48,6 +48,7 @@ def explore(
     caption,
     alt,
     start=None,
+    answer=None,
     see=None,
     handle=None,
     ghost=False,
@@ -68,6 +69,8 @@ def explore(
             the parameters that returns one. No two frames may have the same.
         start: the parameters of the frame that is shown first, as in `{"t": 8}`: the one that tells most. What is
             not named starts at its first value.
+        answer: where the start keeps back what the question before the picture asks (see `predict`): the parameters
+            that it takes, as for `start`, once that is answered.
         see: a sentence under each frame, in the form of `alt`, without TeX; it may be the same for several frames.
             Screen readers hear it when it changes, and `alt` where there is none.
         handle: a function of the parameters that gives a place (x, y) on each frame, in the data of the figure's
@@ -91,6 +94,7 @@ def explore(
         raise ValueError(f"grid has {len(grid)} parameters; it must have 1 to 3 (for a still figure use show)")
     grid = {name: _values(name, values) for name, values in grid.items()}
     framed, start = Framed(label, caption), _start("start", start, grid)
+    answer = answer and _start("answer", answer, grid, start)
     says = _template("alt", alt, grid), _template("see", alt if see is None else see, grid)
     if presets is not None and not isinstance(presets, dict):
         raise TypeError(f"presets is {type(presets).__name__}; it must be a dict from texts to parameters")
@@ -99,7 +103,7 @@ def explore(
         raise ValueError(f"steps is {steps!r}; it must be one of the parameters, {list(grid)}")
     if press is not None and press not in grid:
         raise ValueError(f"press is {press!r}; it must be one of the parameters, {list(grid)}")
-    return Explorer(draw, framed, says, grid, start, handle, ghost, sets, steps, press, silent=see is None)
+    return Explorer(draw, framed, says, grid, start, answer, handle, ghost, sets, steps, press, silent=see is None)
 
 
 class Still:
@@ -118,7 +122,7 @@ class Still:
 class Explorer(Moving):
     """Sliders over a figure: see `explore`."""
 
-    def __init__(self, draw, framed, says, grid, start, handle, ghost, presets, steps, press, silent):
+    def __init__(self, draw, framed, says, grid, start, answer, handle, ghost, presets, steps, press, silent):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         alts, seen = ([say(**point) for point in points] for say in says)
         if len(set(alts)) < len(alts):
@@ -151,6 +155,8 @@ class Explorer(Moving):
         if places:
             data["places"] = [places[n] for n in range(len(points))]
             data["named"] = [name for name, values in grid.items() if isinstance(values[0], str)]
+        if answer:
+            data["answer"] = index(answer)
         rows = ""
         for name, values in grid.items():
             if name == press:
@@ -170,7 +176,7 @@ class Explorer(Moving):
             seen[opening],
             MODULE,
             data,
-            state,
+            state | {"asked": state} if answer else state,
             f"explorer with {len(self.frames)} frames",
             ghost,
             silent,

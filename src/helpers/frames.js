@@ -20,10 +20,15 @@ export const drag = (data, state, name, x, y) => {
   return free[costs.indexOf(Math.min(...costs))];
 };
 
+// The frame with the answer, if the picture still stands where it asks.
+export const answered = ({ answer }, state) =>
+  Object.keys(answer).every((name) => state[name] === state.asked?.[name]) ? answer : {};
+
 export default stage({
   draw(data, state) {
     const n = number(data, state);
     return { svg: data.frames[n], see: data.see[n], knobs: data.places && { knob: data.places[n] } };
   },
   drag,
+  answered,
 });
