@@ -33,7 +33,7 @@ export const compute = ({ cloud }, state) => {
 };
 
 const [W, H, SIDE, TOP, LEFT] = [480, 418, 228, 24, 36];
-const NAMES = ["CPQR: longest", "greedy: total"], DASHES = ["", "7 4"];
+const NAMES = ["CPQR: longest", "greedy: gain"], DASHES = ["", "7 4"];
 
 export const draw = (data, state) => {
   const { kept, errors, length, curves, turns } = compute(data, state);
@@ -48,7 +48,7 @@ export const draw = (data, state) => {
       <rect x="${edge[0]}" y="${edge[1]}" width="${SIDE}" height="${SIDE}" fill="none" stroke="currentColor" opacity=".3"/>
       <text x="${edge[0]}" y="15">${NAMES[n]}</text><text x="${edge[0] + SIDE}" y="15" text-anchor="end" class="t-orange" fill="var(--t-orange)">error ${asks ? "?" : errors[n].toFixed(2)}</text>
       <g clip-path="url(#outlier-${id})">
-      ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}
+      ${segment(n, [-0.3, 0], [0.3, 0], 'stroke="currentColor"')}${segment(n, [0, -0.3], [0, 0.3], 'stroke="currentColor"')}<text x="${to(n, [0, 0])[0] - 7}" y="${to(n, [0, 0])[1] + 18}" text-anchor="end" opacity=".7">0</text>
       ${asks ? "" : segment(n, unit.map((u) => -40 * u), unit.map((u) => 40 * u), 'class="t-blue" stroke="var(--t-blue)" stroke-width="2"')}
       ${asks ? "" : columns.map((m, k) => segment(n, m, feet[k], 'class="t-orange" stroke="var(--t-orange)" stroke-width="1.5"')).join("")}
       ${columns.map((m, k) => `<circle cx="${to(n, m)[0]}" cy="${to(n, m)[1]}" r="${k === kept[n] && !asks ? 6 : 3.5}" ${k === kept[n] && !asks ? 'fill="var(--t-blue)"' : ""}/>`).join("")}</g>`;

@@ -92,7 +92,7 @@ export const draw = (data, state) => {
     const where = state.told ? `kept by ${name}` : n ? "" : "rules' columns: not shown";
     return `${state.told ? marks : ""}<text x="${SIDE + 8}" y="${y + 12}" opacity="${state.told ? 1 : 0.7}">${where}</text>`;
   });
-  const bars = [["kept", error], ...others].map(([name, lost], n) => {
+  const bars = [["yours", error], ...others].map(([name, lost], n) => {
     const y = 250 + 25 * n, long = Math.min(310, (310 * lost) / data.scale);
     return `<text x="62" y="${y + 15}" text-anchor="end">${name}</text>
       <rect class="t-orange" x="70" y="${y + 2}" width="${long}" height="17" fill="var(--t-orange)" opacity="${n ? 0.45 : 1}"/>
