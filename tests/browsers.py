@@ -192,6 +192,7 @@ def live(engine):
     """Bring each picture that moves near, until it does."""
     for n in range(engine.run("() => document.querySelectorAll('.moving').length")):
         picture = f"document.querySelectorAll('.moving')[{n}].closest('.explore')"
+        engine.run(f"() => {picture}.closest('.toggle-hidden')?.querySelector('.toggle-button').click()")
         engine.run(f"() => {picture}.scrollIntoView()")
         deadline = time.monotonic() + 20
         while not engine.run(f"() => 'live' in {picture}.dataset"):
@@ -210,9 +211,12 @@ def test_handles_terms_and_questions(engine, site, path):
         middle = f"""() => {{
             const box = {knob}.querySelector('.reach').getBoundingClientRect();
             return [box.x + box.width / 2, box.y + box.height / 2]}}"""
-        before, (x, y) = engine.run(shown), engine.run(middle)
-        for to in ((x + 60, y - 40), (x - 60, y + 40)):
-            engine.drag(engine.run(middle), to)
+        frame = f"""() => {{
+            const box = {knob}.closest('.explore').querySelector('.frame svg').getBoundingClientRect();
+            return [box.x, box.y, box.width, box.height]}}"""
+        before, (x, y, width, height) = engine.run(shown), engine.run(frame)
+        for to in ((0.1, 0.2), (0.9, 0.8), (0.5, 0.5)):
+            engine.drag(engine.run(middle), (x + to[0] * width, y + to[1] * height))
             if engine.run(shown) != before:
                 break
         assert engine.run(shown) != before
