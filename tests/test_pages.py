@@ -294,11 +294,13 @@ def test_a_finger_drags_a_handle(browser, book):
     touch = lambda kind, *points: finger.send(
         "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
     )
+    page.evaluate("addEventListener('pointercancel', () => (window.lost = true))")
     touch("touchStart", (x, y))
     for step in range(1, 9):
         touch("touchMove", (x - 10 * step, y - 5 * step))
     touch("touchEnd")
     assert state(figure) != before
+    assert not page.evaluate("window.lost"), "the page took the finger for its own"
     context.close()
 
 
