@@ -36,7 +36,8 @@ export const draw = (data, state) => {
     if (free - a < 0.1 + 0.18 * Math.sin(a)) return "";
     free = a;
     const [x, y] = polar(1.03, a);
-    return `<text x="${x.toFixed(1)}" y="${(y + 4 * Math.cos(a)).toFixed(1)}" font-size="13">s = ${+s[i].toFixed(2)}</text>`;
+    const level = +s[i].toFixed(2), whole = `s = ${level}`, fits = x + 6.9 * whole.length < W;
+    return `<text x="${x.toFixed(1)}" y="${(y + 4 * Math.cos(a)).toFixed(1)}" font-size="13">${fits ? whole : level}</text>`;
   });
   const walked = (points, stops) => path(points, `${paint("orange")} stroke-width="2.2"`) + stops.map((p) => `<circle cx="${p[0].toFixed(1)}" cy="${p[1].toFixed(1)}" r="3.5" fill="var(--t-orange)"/>`).join("");
   const fan = kept.map((r, i) => polar(r, angles[i])), seen = s.filter((u) => u >= end_s).length - 1;
