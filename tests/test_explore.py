@@ -310,17 +310,30 @@ def test_it_starts_where_it_is_told_to():
     assert parts_of(explorer)["state"] == {"t": 2, "tau": 0}
 
 
-def test_an_answer_takes_the_place_of_the_start_only(monkeypatch):
-    explorer = explore(draw, alt="at {t} and {tau}", start={"t": 3}, answer={"t": 1}, **GRID)
-    start = {"t": 2, "tau": 0}
-    parts = parts_of(explorer)
-    assert parts["state"] == start | {"asked": start} and parts["data"]["answer"] == {"t": 0, "tau": 0}
+def test_what_asks_stands_in_the_place_of_the_start_only(monkeypatch):
+    def marked(t, tau):
+        return draw(t=9 if t == "?" else t, tau=tau)
+
+    asks = {"start": {"t": 3}, "asks": {"t": "?"}, "press": "t"}
+    explorer = explore(marked, alt="at {t} and {tau}", see="{t}", **asks, **GRID)
+    parts, start = parts_of(explorer), {"t": 2, "tau": 0}
+    assert parts["state"] == start | {"asked": start} and ">?</output>" in explorer.html
+    assert re.search('aria-label="([^"]*)"', explorer.html)[1] == "at ? and 0.5"
+    assert parts["data"]["see"][-1] == "?" and parts["data"]["see"].count("?") == 1
+    pressed = json.loads(html_module.unescape(re.findall('data-set="([^"]*)"', explorer.html)[2]))
     monkeypatch.setattr(sys.modules["helpers.sketch"], "_source", lambda name: module.MODULE)
-    moved, done = parts["state"] | {"t": 1}, start | {"asked": None}
-    states = [parts["state"], moved, done]
-    assert numbers("frames", parts["data"], states, "answered") == [parts["data"]["answer"], {}, {}]
-    with pytest.raises(ValueError, match="answer has t = 9"):
-        explore(draw, alt="at {t} and {tau}", answer={"t": 9}, **GRID)
+    states = [parts["state"], parts["state"] | {"t": 0}, start | {"asked": None}, parts["state"] | pressed]
+    seen = numbers("frames", parts["data"], states, "draw")
+    assert [frame["see"] for frame in seen] == ["?", "1", "3", "3"]
+    assert seen[0]["svg"] == parts["data"]["frames"][-1]
+
+
+@pytest.mark.parametrize(
+    ("asks", "error", "says"), [(3, TypeError, "asks is int"), ({"u": 1}, ValueError, "asks names 'u'")]
+)
+def test_bad_questions_are_refused(asks, error, says):
+    with pytest.raises(error, match=says):
+        explore(draw, alt="at {t}", asks=asks, t=[1, 2])
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def explore(
     caption,
     alt,
     start=None,
-    answer=None,
+    asks=None,
     see=None,
     handle=None,
     ghost=False,
@@ -69,8 +69,8 @@ def explore(
             the parameters that returns one. No two frames may have the same.
         start: the parameters of the frame that is shown first, as in `{"t": 8}`: the one that tells most. What is
             not named starts at its first value.
-        answer: where the start keeps back what the question before the picture asks (see `predict`): the parameters
-            that it takes, as for `start`, once that is answered.
+        asks: parameters of one frame more, of any value, which keeps something back: it stands in the place of the
+            start until the question before the picture (see `predict`) is answered. Others are as in `start`.
         see: a sentence under each frame, in the form of `alt`, without TeX; it may be the same for several frames.
             Screen readers hear it when it changes, and `alt` where there is none.
         handle: a function of the parameters that gives a place (x, y) on each frame, in the data of the figure's
@@ -94,7 +94,8 @@ def explore(
         raise ValueError(f"grid has {len(grid)} parameters; it must have 1 to 3 (for a still figure use show)")
     grid = {name: _values(name, values) for name, values in grid.items()}
     framed, start = Framed(label, caption), _start("start", start, grid)
-    answer = answer and _start("answer", answer, grid, start)
+    if asks is not None:
+        asks = start | _named("asks", asks, grid)
     says = _template("alt", alt, grid), _template("see", alt if see is None else see, grid)
     if presets is not None and not isinstance(presets, dict):
         raise TypeError(f"presets is {type(presets).__name__}; it must be a dict from texts to parameters")
@@ -103,7 +104,7 @@ def explore(
         raise ValueError(f"steps is {steps!r}; it must be one of the parameters, {list(grid)}")
     if press is not None and press not in grid:
         raise ValueError(f"press is {press!r}; it must be one of the parameters, {list(grid)}")
-    return Explorer(draw, framed, says, grid, start, answer, handle, ghost, sets, steps, press, silent=see is None)
+    return Explorer(draw, framed, says, grid, start, asks, handle, ghost, sets, steps, press, silent=see is None)
 
 
 class Still:
@@ -122,8 +123,9 @@ class Still:
 class Explorer(Moving):
     """Sliders over a figure: see `explore`."""
 
-    def __init__(self, draw, framed, says, grid, start, answer, handle, ghost, presets, steps, press, silent):
+    def __init__(self, draw, framed, says, grid, start, asks, handle, ghost, presets, steps, press, silent):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        points += [asks] if asks else []  # the last frame
         alts, seen = ([say(**point) for point in points] for say in says)
         if len(set(alts)) < len(alts):
             twice = next(a for a in alts if alts.count(a) > 1)
@@ -149,23 +151,22 @@ class Explorer(Moving):
             raise ValueError(f"draw gives figures of different sizes, {sorted(sizes)}; they must have one")
         _afford(_size(self.frames), len(points))
         index = lambda params: {name: grid[name].index(value) for name, value in params.items()}
-        state, opening = index(start), points.index(start)
+        state, opening = index(start), points.index(asks or start)
         bare, shared = _share(self.frames)
         data = {"frames": bare, "shared": shared, "see": seen, "sizes": {name: len(v) for name, v in grid.items()}}
         if places:
             data["places"] = [places[n] for n in range(len(points))]
             data["named"] = [name for name, values in grid.items() if isinstance(values[0], str)]
-        if answer:
-            data["answer"] = index(answer)
         rows = ""
         for name, values in grid.items():
             if name == press:
                 continue
             texts = [_text(value) for value in values]
             rows += slider(framed.label, name, state[name], len(values) - 1, texts[state[name]], texts)
-        moves = [(text, {"data-set": index(params)}) for text, params in presets.items()]
+        told = {"asked": None} if asks else {}  # a button answers too
+        moves = [(text, {"data-set": index(params) | told}) for text, params in presets.items()]
         if press:
-            moves = [(_text(value), {"data-set": {press: n}}) for n, value in enumerate(grid[press])] + moves
+            moves = [(_text(value), {"data-set": {press: n} | told}) for n, value in enumerate(grid[press])] + moves
         if steps:
             one = {"data-of": steps}
             moves = [("‹ back", one | {"data-step": "-1"}), ("next ›", one | {"data-step": "1"}), *moves]
@@ -176,7 +177,7 @@ class Explorer(Moving):
             seen[opening],
             MODULE,
             data,
-            state | {"asked": state} if answer else state,
+            state | {"asked": state} if asks else state,
             f"explorer with {len(self.frames)} frames",
             ghost,
             silent,
@@ -289,14 +290,19 @@ def _values(name, values):
     return values
 
 
-def _start(which, start, grid, rest=None):
-    """Parameters as a dict with all names; those that are not named are as in `rest`, or at their first value."""
-    start = {} if start is None else start
-    if not isinstance(start, dict):
-        raise TypeError(f"{which} is {type(start).__name__}; it must be a dict of parameters, such as {{'t': 8}}")
-    for name, value in start.items():
+def _named(which, params, grid):
+    if not isinstance(params, dict):
+        raise TypeError(f"{which} is {type(params).__name__}; it must be a dict of parameters, such as {{'t': 8}}")
+    for name in params:
         if name not in grid:
             raise ValueError(f"{which} names {name!r}; the parameters are {list(grid)}")
+    return params
+
+
+def _start(which, start, grid, rest=None):
+    """Parameters as a dict with all names; those that are not named are as in `rest`, or at their first value."""
+    start = _named(which, {} if start is None else start, grid)
+    for name, value in start.items():
         if value not in grid[name]:
             raise ValueError(f"{which} has {name} = {value!r}; it must be one of {grid[name]}")
     return {name: start[name] if name in start else (rest or {}).get(name, grid[name][0]) for name in grid}

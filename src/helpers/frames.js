@@ -20,15 +20,11 @@ export const drag = (data, state, name, x, y) => {
   return free[costs.indexOf(Math.min(...costs))];
 };
 
-// The frame with the answer, if the picture still stands where it asks.
-export const answered = ({ answer }, state) =>
-  Object.keys(answer).every((name) => state[name] === state.asked?.[name]) ? answer : {};
+// While the picture stands where it asks, the last frame is shown.
+export const draw = (data, state) => {
+  const asks = Object.keys(data.sizes).every((name) => state[name] === state.asked?.[name]);
+  const n = asks ? data.frames.length - 1 : number(data, state);
+  return { svg: data.frames[n], see: data.see[n], knobs: data.places && { knob: data.places[n] } };
+};
 
-export default stage({
-  draw(data, state) {
-    const n = number(data, state);
-    return { svg: data.frames[n], see: data.see[n], knobs: data.places && { knob: data.places[n] } };
-  },
-  drag,
-  answered,
-});
+export default stage({ draw, drag });

@@ -3,8 +3,8 @@
 // tap(data, state, x, y, reach), act[name](data, state). Each of these gives the entries of the state that change.
 // What lies on the picture without a knob is found by grab(data, state, x, y, reach) → { name, place } or null. x, y,
 // places and the reach of the hand are in the units of the picture's viewBox. `asked` in a state is kept until the
-// question before the picture is answered; answered(data, state) is what changes then besides.
-const stage = ({ draw, drag, tap, grab, act = {}, answered = () => ({}) }) => ({
+// question before the picture is answered.
+const stage = ({ draw, drag, tap, grab, act = {} }) => ({
   render({ model, el }) {
     if (model.get("html")) el.innerHTML = model.get("html"); // in JupyterLab; in the page it stands there already
     const data = model.get("data");
@@ -119,7 +119,7 @@ const stage = ({ draw, drag, tap, grab, act = {}, answered = () => ({}) }) => ({
     // A picture that asks with the question before it answers when that is answered.
     const before = (node) => node.compareDocumentPosition(el) & Node.DOCUMENT_POSITION_FOLLOWING;
     const question = state.asked && [...document.querySelectorAll(".predict")].filter(before).at(-1);
-    question?.addEventListener("change", () => update({ ...answered(data, state), asked: null }));
+    question?.addEventListener("change", () => update({ asked: null }));
     show();
     new ResizeObserver(place).observe(frame);
   },
