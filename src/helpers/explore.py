@@ -331,4 +331,7 @@ def _alt(alt, which="alt"):
 
 
 def _text(value):
-    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    """What stands beside the slider, with a true minus sign."""
+    if isinstance(value, str):
+        return value
+    return (f"{value:g}" if isinstance(value, float) else str(value)).replace("-", "−")
