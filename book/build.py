@@ -15,12 +15,32 @@ from hashlib import sha256
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import yaml
+from pybtex.database import parse_file
+from pybtex.exceptions import PybtexError
+from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+
 ROOT = Path(__file__).parents[1]
 NAME = "derive-then-check"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-TOLD = re.compile(r"^(?:(?P<file>/.*?\.\w+)(?::(?P<line>\d+))?: )?(?:WARNING|ERROR|SEVERE|CRITICAL): (?P<what>.*)$")
+PLACE = r"(?P<file>/.*?\.\w+|<unknown>)(?::(?P<line>\d*))?: "  # the line may be empty
+TOLD = re.compile(rf"^(?:{PLACE})?(?:WARNING|ERROR|SEVERE|CRITICAL): (?P<what>.*)$")
 STOPPED = re.compile(r"^(Extension error|Theme error|Configuration error|Sphinx error|Exception occurred)")
-ELSEWHERE = re.compile(r"unknown document: '?([^'\[]+)|undefined label: '?([^'\s\[]+)|equation not found: (\S+)")
+MISSING = (
+    "[Uu]nknown (?:source )?document:?",
+    "undefined label:",
+    "equation not found:",
+    "prf:ref reference target not found:",
+    "label(?= '.*' not found)",
+)
+ELSEWHERE = re.compile(rf"(?:{'|'.join(MISSING)}) '?([^'\s\[]+)")
+# Said with a wrong place, or with none, of what is told with its place too: it counts where nothing else is told.
+AGAIN = re.compile(r"\.rst: WARNING: |WARNING: (Duplicate explicit target name: \"|duplicate label )fig-")
+ADVICE = [
+    ("could not find bibtex key", "add it to book/references.bib, or correct it"),
+    ("undefined label|equation not found|target not found", "correct the name, or give the label to what is meant"),
+    ("duplicate label of equation", "give it another name"),
+]
 NOT_OURS = ("_build", "node_modules", "__pycache__")
 TOC = """format: jb-book
 root: book/how_to_read
@@ -49,14 +69,17 @@ def main(number=None):
         out.mkdir(parents=True, exist_ok=True)
         (out / "_toc.yml").write_text(TOC.format(found[0].relative_to(ROOT).with_suffix("").as_posix()), "utf-8")
         options = ["--toc", out / "_toc.yml", "--path-output", out]
+    if problems := list(unreadable()):
+        sys.exit("\n".join(["", "The book was not built:", *problems]))
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", *options, ROOT]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
     )
     problems = None
     try:
-        problems = [p for p in read(process.stdout) if not (number and lies_elsewhere(p))]
-        if process.wait() and not problems and not number:
+        kept = [[p for p in told if not (number and lies_elsewhere(p, number))] for told in read(process.stdout)]
+        problems = kept[0] or kept[1]
+        if process.wait() and not problems:
             problems = ["Sphinx stopped without a reason; the lines above are all it said."]
     finally:
         if problems != []:  # or the next build would not look again, or trust what was half written
@@ -90,8 +113,8 @@ def pack(pages):
 
 
 def read(lines):
-    """Pass on what Sphinx says while it works; keep what is wrong."""
-    problems, stopped = [], False
+    """Pass on what Sphinx says while it works; keep what is wrong, and apart what is told with its place besides."""
+    problems, again, stopped = [], [], False
     for line in map(str.rstrip, lines):
         line = COLOUR.sub("", line)
         if stopped:
@@ -104,14 +127,16 @@ def read(lines):
         elif stopped is None or "IPKernelApp" in line:
             pass
         elif found := TOLD.match(line):
-            problems.append(where(found["file"], int(found["line"] or 0)) + found["what"])
+            advice = "".join(f": {what}" for pattern, what in ADVICE if re.search(pattern, found["what"]))
+            told = again if AGAIN.search(line) else problems
+            told.append(where(found["file"], int(found["line"] or 0)) + found["what"] + advice)
         elif line:
             print(line, flush=True)
-    return problems
+    return problems, again
 
 
 def where(file, line):
-    """File, cell and line in words. MyST-NB counts the lines of a notebook from 10,000 times the number of the cell."""
+    """File, cell and line in words. The first line of cell 3 of a notebook is 30,002 to MyST-NB."""
     if not file:
         return ""
     path = Path(file)
@@ -119,22 +144,36 @@ def where(file, line):
     if path.suffix == ".ipynb" and line >= 10_000:
         cells = json.loads(path.read_text("utf-8"))["cells"]
         place.append(f"cell {cells[line // 10_000 - 1]['id']}")
-        line %= 10_000
+        line = line % 10_000 - 1
     return ", ".join(place + [f"line {line}"] * bool(line)) + ": "
 
 
-def lies_elsewhere(problem):
+def unreadable():
+    """Files that Sphinx, or a build of one chapter, would pass over or blame without their names."""
+    files = {
+        "_config.yml": lambda path: yaml.safe_load(path.open("rb")),
+        "_toc.yml": parse_toc_yaml,
+        "book/references.bib": parse_file,
+    }
+    for file, parse in files.items():
+        try:
+            parse(ROOT / file)
+        except (yaml.YAMLError, MalformedError, PybtexError) as error:
+            yield f"{file} cannot be read: {' '.join(str(error).split())}".replace(f"{ROOT}/", "")
+
+
+def lies_elsewhere(problem, number="none"):
     """In a build of one chapter: a reference to a part of the book that is not built with it, but is there."""
     found = ELSEWHERE.search(problem)
-    name = found and next(filter(None, found.groups())).strip()
-    if not name:
+    if not found:
         return False
-    texts = (path.read_text("utf-8") for path in [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.md")])
-    return (
-        (ROOT / name).with_suffix(".ipynb").exists()
-        or (ROOT / name).exists()
-        or any(re.search(rf":label: {re.escape(name)}\b|\({re.escape(name)}\)", text) for text in texts)
-    )
+    name = found[1].rstrip(":")
+    if any((ROOT / f"{name}{suffix}").is_file() for suffix in ("", ".ipynb", ".md")):
+        return True
+    label = r"\$\$ \({}\)" if "equation" in found[0] else r':label: {}(?![\w-])|label=\\"{}\\"|\({}\)='
+    label = re.compile(label.replace("{}", re.escape(name)))
+    others = [path for path in ROOT.glob("notebooks/*.ipynb") if not path.name.startswith(f"{number}_")]
+    return any(label.search(path.read_text("utf-8")) for path in [*others, *ROOT.glob("book/*.md")])
 
 
 if __name__ == "__main__":

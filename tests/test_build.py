@@ -1,12 +1,16 @@
 """The author's path: what a failed build says, and the usual mistakes that Sphinx would pass over."""
 
+import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from docutils import nodes
+from docutils.utils import new_document
 from pypdf import PdfReader
+from sphinx.errors import ExtensionError
 
 from helpers.browser import ROOT
 
@@ -14,6 +18,7 @@ sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book/_ext")]
 import build  # noqa: E402
 import formulas  # noqa: E402
 import mistakes  # noqa: E402
+import pictures  # noqa: E402
 import provenance  # noqa: E402
 
 NOTEBOOK = min(ROOT.glob("notebooks/*.ipynb"))
@@ -23,20 +28,25 @@ def test_each_problem_is_told_once_with_its_cell(capsys):
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     said = [
         "\x1b[01mreading sources... \x1b[39;49;00m",
-        f"{NOTEBOOK}:20003: WARNING: \x1b[91mcould not find it\x1b[39;49;00m",
+        f"{NOTEBOOK}:20004: WARNING: \x1b[91mcould not find it\x1b[39;49;00m",
         "[IPKernelApp] WARNING | Kernel is running over TCP",
         "WARNING: no place",
+        f"{NOTEBOOK}:: WARNING: a file and no line",
+        f"{NOTEBOOK}.rst: WARNING: duplicate label: a",
         "Extension error:",
         f"{NOTEBOOK}: cell a, line 3: AssertionError: claim b",
         "Traceback (most recent call last):",
         "  a long story",
     ]
     name = NOTEBOOK.relative_to(ROOT).as_posix()
-    assert build.read(said) == [
+    told, again = build.read(said)
+    assert told == [
         f"{name}, cell {cells[1].id}, line 3: could not find it",
         "no place",
+        f"{name}: a file and no line",
         f"{name}: cell a, line 3: AssertionError: claim b",
     ]
+    assert again == [f"{name}.rst: duplicate label: a"]
     assert capsys.readouterr().out == "reading sources... \n"
 
 
@@ -60,6 +70,17 @@ def test_a_book_is_built_again_when_something_has_changed(tmp_path, monkeypatch)
 def test_a_chapter_alone_may_refer_to_the_rest_of_the_book():
     assert build.lies_elsewhere("x: undefined label: 'ex-rnn-linear' [ref.ref]")
     assert build.lies_elsewhere("x: equation not found: eq-rnn-attention")
+    assert build.lies_elsewhere("x: prf:ref reference target not found: skip-others")
+    assert not build.lies_elsewhere("x: prf:ref reference target not found: skip-others", "07")
+    assert not build.lies_elsewhere("x: prf:ref reference target not found: skip")
+    assert build.lies_elsewhere("x: Unknown source document 'notebooks/04_interpolative_decomposition' [myst.xref]")
+    assert build.lies_elsewhere("x: undefined label: 'fig-skip-valves'")
+    assert build.lies_elsewhere("x: undefined label: 'mj-which' [ref.ref]: correct the name")
+    assert build.lies_elsewhere("x: label 'skip-others' not found.")
+    assert build.lies_elsewhere("x: unknown document: 'book/errata' [ref.doc]")
+    assert not build.lies_elsewhere("x: unknown document: 'notebooks/04_interpolative_decomposition.md' [ref.doc]")
+    assert not build.lies_elsewhere("x: equation not found: skip-others")
+    assert not build.lies_elsewhere("x: undefined label: 'eq-rnn-attention'")
     assert not build.lies_elsewhere("x: equation not found: eq-rnn-nothing")
     assert not build.lies_elsewhere('x: could not find bibtex key "nobody"')
 
@@ -76,6 +97,133 @@ def test_a_chapter_alone_may_refer_to_the_rest_of_the_book():
 )
 def test_fences_are_closed(text, wrong):
     assert [line for line, _ in mistakes.fences(text)] == wrong
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the mistakes of an author are told as: (place, words)."""
+    told = []
+
+    def warning(words, *arguments, location=None, type=None):
+        told.append((location, words % arguments))
+
+    monkeypatch.setattr(mistakes, "LOGGER", SimpleNamespace(warning=warning))
+    monkeypatch.setattr(formulas, "LOGGER", SimpleNamespace(error=warning))
+    return told
+
+
+def app(folder):
+    return SimpleNamespace(
+        srcdir=folder, env=SimpleNamespace(docname="b", doc2path=lambda name: str(folder / f"{name}.ipynb"))
+    )
+
+
+def write(path, *texts):
+    """A notebook of the cells cell-0, cell-1 …, text and code by turns; returns what is in its file."""
+    kinds = [nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell]
+    cells = [kinds[n % 2](text, id=f"cell-{n}") for n, text in enumerate(texts)]
+    path.write_text(json.dumps(nbformat.v4.new_notebook(cells=cells), indent=1))
+    return path.read_text()
+
+
+def test_results_have_labels_and_solutions_an_exercise():
+    text = "```{prf:theorem} A\n:class: b\n:label: a\n```\n:::{prf:lemma} B\n:::\n````{solution} ex-a\n````"
+    assert [(line, what.split(",")[0]) for line, what in mistakes.directives(text, {"a"})] == [
+        (5, "this lemma has no label: give it one"),
+        (7, "solves ex-a"),
+    ]
+    assert len(list(mistakes.directives(text, {"a", "ex-a"}))) == 1
+
+
+def test_labels_and_ids_are_given_once(tmp_path, told):
+    """Also where the other notebook is not built with this one; a curve may have any label."""
+    write(tmp_path / "a.ipynb", ":label: a", 'show(fig, label="fig-a")\nplot(x, label="c")')
+    source = write(tmp_path / "b.ipynb", "x\n:label: a", 'show(fig, label="fig-a")\nplot(x, label="c")', ":label: c")
+    mistakes.read(app(tmp_path), "b", [source.replace("cell-2", "cell-0")])
+    assert told == [
+        (("b", 10_003), "the label a is taken, in a.ipynb: give it another name"),
+        (("b", 20_002), "the label fig-a is taken, in a.ipynb: give it another name"),
+        (("b", 30_002), "an earlier cell has this id: give it another"),
+    ]
+
+
+def test_what_a_cell_writes_to_stderr_is_told(tmp_path, told):
+    parts = [nodes.literal_block("", said, classes=["output", "stderr"]) for said in ("/t/1/2.py:3: W: a\n b", "c\nd")]
+    page = new_document("")
+    page += [*parts, nodes.literal_block("", "e", classes=["output"])]
+    for part in parts:
+        part.line = 20_002
+    mistakes.outputs(app(tmp_path), page)
+    advice = ": mend that, or silence it where it is meant"
+    assert told == [
+        (("b", 20_004), f"writes to stderr: W: a{advice}"),
+        (("b", 20_002), f"writes to stderr: c{advice}"),
+    ]
+
+
+def test_a_chapter_is_in_the_contents_and_on_the_front_page(tmp_path, told):
+    for folder in ("notebooks", "book"):
+        (tmp_path / folder).mkdir()
+    for name in "abc":
+        (tmp_path / f"notebooks/{name}.ipynb").touch()
+    (tmp_path / "_toc.yml").write_text("- file: notebooks/a\n- file: notebooks/b\n")
+    (tmp_path / "book/intro.md").write_text("notebooks/a fig-a A?\nnotebooks/c fig-c C?\n")
+    mistakes.left_out(app(tmp_path), None)
+    assert [words.partition(":")[0] for _, words in told] == [
+        "notebooks/b.ipynb has no card",
+        "notebooks/c.ipynb is not in _toc.yml",
+    ]
+
+
+def test_an_error_in_a_formula_is_one_line_with_its_place(told):
+    formulas.typeset("\\frac{1\n{2}", "here", display=True)
+    [(place, words)] = told
+    assert place == "here" and words.startswith(r"the formula \frac{1 {2} cannot be set: ") and "\n" not in words
+
+
+def test_an_error_in_a_caption_has_the_place_of_its_cell():
+    raw = nodes.raw("", '<figure class="explore" id="fig-a">x<figcaption>y</figcaption></figure>', format="html")
+    raw.source, raw.line = "a.ipynb", 20_002
+    page = new_document("")
+    page += nodes.container("", raw)
+    pictures.Pictures(page).apply()
+    [figure] = page.findall(nodes.figure)
+    assert (figure.source, figure.line) == ("a.ipynb", 20_002)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The files that are read before anything is built, of a book that is nothing else."""
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_config.yml").write_text("title: a\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: a\n")
+    (tmp_path / "book/references.bib").write_text("@misc{a, title = {b}}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("_config.yml", "a: [\nb: c", "line 2"),
+        ("_toc.yml", "format: a: b", "line 1"),
+        ("_toc.yml", "format: jb-book", "root"),
+        ("book/references.bib", "@misc{a, title = {b}", "line 1"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(small, file, text, said):
+    assert list(build.unreadable()) == []
+    (small / file).write_text(text)
+    with pytest.raises(SystemExit, match=f"{file} cannot be read: .*{said}"):
+        build.main()
+
+
+def test_a_chapter_is_not_built_where_sphinx_has_stopped(small, monkeypatch):
+    (small / "notebooks").mkdir()
+    (small / "notebooks/09_a.ipynb").touch()
+    monkeypatch.setattr(build.subprocess, "Popen", lambda *_, **__: SimpleNamespace(stdout=[], wait=lambda: 1))
+    with pytest.raises(SystemExit, match="without a reason"):
+        build.main("09")
 
 
 @pytest.mark.parametrize(
@@ -109,8 +257,26 @@ def test_the_error_of_a_notebook_is_told_with_its_cell():
     cell = next(c for c in nbformat.read(NOTEBOOK, as_version=4).cells if c.cell_type == "code")
     traceback = f"----\n{cell.source}\n----\n\x1b[31mCell In[1], line 2\x1b[0m\nValueError: x is 3; it must be 4"
     assert (
-        provenance.why(NOTEBOOK, traceback) == f"{NOTEBOOK}: cell {cell.id}, line 2: ValueError: x is 3; it must be 4"
+        provenance.why(NOTEBOOK, traceback) == f"{NOTEBOOK}, cell {cell.id}, line 2: ValueError: x is 3; it must be 4"
     )
+
+
+def test_an_error_is_told_where_it_arose_with_all_its_lines(tmp_path):
+    """Also in a function of an earlier cell, and in a cell whose text stands in another one too."""
+    path = tmp_path / "a.ipynb"
+    write(path, "A", "n = 5", "B", "n = 5\nf(n)")
+    frames = "Cell In[2], line 2\n1 n = 5\n----> 2 f(n)\n\nCell In[1], line 1, in f(x)\n"
+    message = "ValueError: x is [1\n 2]; it must be 1"
+    place = "cell cell-1, line 1, called in cell cell-3, line 2"
+    assert provenance.why(path, frames + message) == f"{path}, {place}: ValueError: x is [1 2]; it must be 1"
+    assert len(provenance.why(path, frames + message.replace("1", "1 " * 999))) < 700
+    assert "the kernel died" in provenance.why(path, None)
+
+
+def test_a_notebook_that_is_no_json_is_named_with_the_line(tmp_path):
+    (tmp_path / "a.ipynb").write_text('{"cells":\n [,')
+    with pytest.raises(ExtensionError, match=r"a\.ipynb is not JSON: .*line 2 column 3"):
+        provenance.digest(tmp_path / "a.ipynb")
 
 
 def test_a_formula_keeps_the_point_after_it():

@@ -134,7 +134,9 @@ def test_unbalanced(build):
     """A broken variant is no evidence for its claim; a check needs a claim."""
     done, _ = build(CLAIM, f"from helpers import check\n{BREAKS}\ncheck.close('other', 1, 1, atol=0)")
     said = done.said
-    assert done.returncode != 0 and "claim 'a-claim' has no check" in said and "check 'other' has no claim" in said
+    assert done.returncode != 0
+    assert "one.ipynb, cell cell-0, line 4: claim 'a-claim' has no check: write check.close(\"a-claim\", …)" in said
+    assert "one.ipynb, cell cell-1: check 'other' has no claim: correct the id" in said
 
 
 def test_a_failing_check_stops_the_build(build):

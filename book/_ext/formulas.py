@@ -64,10 +64,14 @@ def typeset(tex, node, display=False):
     """The formula as HTML for the eye and MathML for screen readers; an error is told with its place."""
     made = katex(tex, display)
     if "error" in made:
-        LOGGER.error("the formula %r cannot be set: %s", tex, made["error"], location=node)
+        LOGGER.error("the formula %s cannot be set: %s", one_line(tex), one_line(made["error"]), location=node)
     html = RAW.sub("", made.get("html", ""))
     named = COLOURED.sub(lambda m: f'<span class="{m[1] + " " if m[1] else ""}t-{m[3]}" style="{m[2]}', html)
     return named.replace(' style=""', "")
+
+
+def one_line(text):
+    return " ".join(text.split())
 
 
 def hold(app, doctree, docname):

@@ -46,9 +46,6 @@ class Total(SphinxRole):
 
 def cards(app, docname, node):
     """A list of links with pictures, which are written beside the pages."""
-    chapters = {doc for doc in app.env.found_docs if doc.startswith("notebooks/")}
-    for doc in sorted(chapters - {doc for doc, *_ in node["lines"]}):
-        LOGGER.warning("the chapter %s has no line in {chapters}", doc, location=docname)
     made = []
     for doc, label, question in node["lines"]:
         figure = next((f for f in app.env.get_doctree(doc).findall(nodes.figure) if label in f["ids"]), None)

@@ -58,6 +58,11 @@ def collect(app, doctree):
         _, notebook = cache.merge_match_into_notebook(nbformat.read(path, as_version=4))
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         outputs = [(cell.id, output.get("data", {})) for cell in code for output in cell.outputs]
+        stated = getattr(app.env, "proof_list", {})
+        for cell in notebook.cells:
+            for number, said in enumerate(cell.source.splitlines(), 1):
+                if said.startswith(":label:"):
+                    stated.get(said[7:].strip(), {})["place"] = f", cell {cell.id}, line {number}"
         records(app.env)[app.env.docname] = [data[MIME] | {"cell": id} for id, data in outputs if MIME in data]
 
 
@@ -93,9 +98,14 @@ def verify(app, env):
     for docname in sorted(env.found_docs):
         stated, ran = claims(env, docname), records(env).get(docname, [])
         sound = {record["id"] for record in ran if record["kind"] != BROKEN}
-        problems += [f"{docname}: claim '{id}' has no check" for id in stated if id not in sound]
+        file = env.doc2path(docname, base=False)
+        for id in (id for id in stated if id not in sound):
+            place = file + env.proof_list[id].get("place", "")
+            problems.append(f"{place}: claim '{id}' has no check: write check.close(\"{id}\", …) under it")
         strange = {r["id"]: r["cell"] for r in reversed(ran) if r["id"] not in stated}
-        problems += [f"{docname}, cell {cell}: check '{id}' has no claim" for id, cell in sorted(strange.items())]
+        for id, cell in sorted(strange.items()):
+            what = f"check '{id}' has no claim: correct the id, or give it to a statement as its label"
+            problems.append(f"{file}, cell {cell}: {what}")
     if problems:  # raised here, before the environment is saved, so that the next build looks again
         raise ExtensionError("the ledger does not balance:\n  " + "\n  ".join(problems))
     return [env.ledger_page] if hasattr(env, "ledger_page") else []

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from ledger import RESULTS
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
@@ -17,6 +18,12 @@ CODE = [
     (r"(?<![\w.])random\.(random|choice|shuffle|sample|randint)\(", f"draws from Python's generator: {TAKE}"),
 ]
 TORCH = re.compile(r"\btorch\.(rand|randn|randint|randperm|normal|bernoulli|multinomial|nn\.)")
+# Labels of statements, exercises and figures: in a cell, and in the file of a notebook.
+LABEL = re.compile(r'(?:^:label: *|\blabel="(?=fig-))([\w-]+)', re.MULTILINE)
+IN_FILE = re.compile(r'(?:":label: *|\blabel=\\"(?=fig-))([\w-]+)')
+SOLUTION = re.compile(r"^ *[`:]{3,}\{solution(?:-start)?\} +(\S+)", re.MULTILINE)
+RESULT = re.compile(rf"^ *[`:]{{3,}}\{{prf:({'|'.join(RESULTS)})\}}.*((?:\n *:\w+:.*)*)", re.MULTILINE)
+STDERR = re.compile(r"(?:\S+/\d+\.py:(\d+): )?(.*)")  # a warning says in which line of the cell it arose
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}|:{3,})(.*)$")
 
 
@@ -25,14 +32,45 @@ def read(app, docname, source):
     if app.env.doc2path(docname).endswith(".ipynb"):
         cells = json.loads(source[0])["cells"]
         texts = ["".join(cell["source"]) for cell in cells]
+        own = {label for text in texts for label in LABEL.findall(text)}
+        ids, taken = set(), elsewhere(Path(app.env.doc2path(docname)))
         for n, (cell, text) in enumerate(zip(cells, texts, strict=True), 1):
-            tell = lambda line, what, n=n: LOGGER.warning(what, location=(docname, 10_000 * n + line), type="mistake")
+            at = 10_000 * n + 1  # as MyST-NB counts
+            tell = lambda line, what, at=at: LOGGER.warning(what, location=(docname, at + line), type="mistake")
             if re.fullmatch("[0-9a-f]{8}", cell.get("id", "")):
                 tell(1, "the cell has a random id: name it, for links and messages")
-            for line, what in code(text) if cell["cell_type"] == "code" else fences(text):
+            if cell.get("id") in ids:
+                tell(1, "an earlier cell has this id: give it another")
+            ids.add(cell.get("id"))
+            for line, what in code(text) if cell["cell_type"] == "code" else [*fences(text), *directives(text, own)]:
                 tell(line, what)
+            for line, found in matches(LABEL, text):
+                if found[1] in taken:
+                    tell(line, f"the label {found[1]} is taken, in {taken[found[1]]}: give it another name")
+                taken.setdefault(found[1], f"cell {cell.get('id')}")
         if any(map(TORCH.search, texts)) and not any("manual_seed(seed())" in text for text in texts):
             LOGGER.warning("torch draws and no cell has torch.manual_seed(seed())", location=docname, type="mistake")
+
+
+def matches(pattern, text):
+    """The matches of a pattern, each with the number of its line."""
+    return ((text.count("\n", 0, found.start()) + 1, found) for found in pattern.finditer(text))
+
+
+def directives(text, labels):
+    """Results without a label, and solutions of no exercise: of nothing that has one of `labels`."""
+    for line, found in matches(RESULT, text):
+        if ":label:" not in found[2]:
+            yield line, f"this {found[1]} has no label: give it one, which is the id of its checks"
+    for line, found in matches(SOLUTION, text):
+        if found[1] not in labels:
+            yield line, f"solves {found[1]}, and no exercise here has this label: correct it"
+
+
+def elsewhere(path):
+    """{label: the other notebook that has it}, also where one chapter is built alone."""
+    others = [other for other in sorted(path.parent.glob("*.ipynb")) if other != path]
+    return {label: other.name for other in others for label in IN_FILE.findall(other.read_text("utf-8"))}
 
 
 def code(text):
@@ -55,8 +93,13 @@ def fences(text):
     return [(number, f"the fence {mark} is never closed: close it with {mark}") for mark, number in open_ + waiting]
 
 
-def bare_figures(app, doctree):
-    """A figure without `show` has no number, no caption, and its file name for an alternative text."""
+def outputs(app, doctree):
+    """What no cell may show: a figure without `show` has no number, no caption, and its file name for an alternative
+    text; what is written to stderr is meant for nobody who reads."""
+    for node in doctree.findall(lambda node: isinstance(node, nodes.literal_block) and "stderr" in node["classes"]):
+        line, said = STDERR.match(node.astext()).groups()
+        what = f"writes to stderr: {said}: mend that, or silence it where it is meant"
+        LOGGER.warning(what, location=(app.env.docname, node.line - 1 + int(line or 1)), type="mistake")
     for image in doctree.findall(nodes.image):
         parent = image.parent
         while parent is not None and parent.get("nb_element") != "cell_code":
@@ -68,17 +111,21 @@ def bare_figures(app, doctree):
 
 
 def left_out(app, env):
-    """Notebooks that are in no table of contents, also where one chapter is built alone."""
-    listed = Path(app.srcdir, "_toc.yml").read_text("utf-8")
+    """Notebooks that are not in the contents or have no card, also where one chapter is built alone."""
+    listed, cards = (Path(app.srcdir, file).read_text("utf-8") for file in ("_toc.yml", "book/intro.md"))
     for path in sorted(Path(app.srcdir, "notebooks").glob("*.ipynb")):
         if f"notebooks/{path.stem}\n" not in listed:
             LOGGER.warning(
                 f"notebooks/{path.name} is not in _toc.yml: add it there to make it a chapter", type="mistake"
             )
+        if f"notebooks/{path.stem} " not in cards:
+            LOGGER.warning(
+                f"notebooks/{path.name} has no card: give it a line in {{chapters}} of book/intro.md", type="mistake"
+            )
 
 
 def setup(app):
     app.connect("source-read", read, priority=100)
-    app.connect("doctree-read", bare_figures)
+    app.connect("doctree-read", outputs)
     app.connect("env-updated", left_out)  # also where nothing else has changed
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -33,7 +33,9 @@ class Pictures(SphinxTransform):
             while "mime_type" in output.parent or output.parent.get("nb_element") == "mime_bundle":
                 output = output.parent
             if found := FIGURE.fullmatch(text):
-                output.replace_self(self.figure(*found.groups()))
+                figure = self.figure(*found.groups())
+                figure.source, figure.line = raw.source, raw.line  # the place of what is wrong in its caption
+                output.replace_self(figure)
             elif text.startswith('<fieldset class="predict">'):
                 output.replace_self(nodes.container("", *mixed(text, html.unescape), classes=["prediction"]))
 

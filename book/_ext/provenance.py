@@ -19,6 +19,7 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
+from nbformat.reader import NotJSONError
 from sphinx.errors import ExtensionError
 
 from helpers.seed import seed
@@ -38,6 +39,7 @@ HELPERS = Path(__file__).parents[2] / "src" / "helpers"
 SKETCHES = HELPERS.parents[1] / "book" / "sketches"
 SKETCH = re.compile(r"\b(?:sketch|numbers)\(\s*[\"']([\w-]+)")
 IMPORT = re.compile(r"^\s*(?:from helpers import (.+)|(?:from|import) helpers\.(\w+))", re.MULTILINE)
+ERROR = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Iteration|Warning)\b", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -72,7 +74,10 @@ def imported(code):
 
 def digest(path):
     """A digest of all that the notebook at `path` depends on beside its own code."""
-    notebook = nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except NotJSONError as error:  # its cause has the line
+        raise ExtensionError(f"{path} is not JSON: {error.__cause__}") from error
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     files = [*imported(code), *([HELPERS / "book.mplstyle"] if "helpers.book" in code else [])]
     files += [*sorted(HELPERS.glob("*.js")), *(SKETCHES / f"{name}.js" for name in sorted(set(SKETCH.findall(code))))]
@@ -141,12 +146,20 @@ def wait(app, doc, source):
 
 def why(path, traceback):
     """File, cell, line and message of the error that stopped a notebook."""
-    text = ANSI.sub("", traceback or "the kernel died").rstrip()
-    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    cell = next((c.id for c in cells if c.source.strip() and c.source.strip() in text), "?")
-    line = re.findall(r"Cell In\[\d+\], line (\d+)", text)
-    message = text.rpartition("\n")[2]
-    return f"{path}: cell {cell}" + (f", line {line[-1]}" if line else "") + f": {message}"
+    if not traceback:
+        return f"{path}: the kernel died, of too little memory or of what it called; the lines above say more"
+    text = ANSI.sub("", traceback).rstrip()
+    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" and c.source.strip()]
+    frames = [(int(n), line) for n, line in re.findall(r"Cell In\[(\d+)\], line (\d+)", text)]
+    places = [f"cell {cells[n - 1].id}, line {line}" for n, line in frames if n <= len(cells)]
+    if not places:  # it took too long
+        places = [f"cell {c.id}" for c in cells if f"\n{c.source.strip()}\n" in text][:1]
+    called = f", called in {places[0]}" if len(set(places)) > 1 else ""
+    starts = [found.start() for found in ERROR.finditer(text)]
+    message = " ".join(text[starts[-1] if starts else text.rfind("\n") + 1 :].split())
+    if len(message) > 500:
+        message = f"{message[:250]} … {message[-250:]}"
+    return f"{path}, {places[-1] if places else 'cell ?'}{called}: {message}"
 
 
 def read_digests(app):
