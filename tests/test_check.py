@@ -118,6 +118,11 @@ def test_tolerance_is_one_finite_number(atol):
         check.close("a-claim", 1.0, 1.0, atol=atol)
 
 
+def test_a_long_array_in_place_of_a_number_is_told_on_one_short_line():
+    with pytest.raises(TypeError, match=r"bound is array\(.{1,60}\); it must be one real number$"):
+        check.below("a-claim", 1, np.arange(999.0))
+
+
 @pytest.mark.parametrize("id", ["", "A-claim", "a_claim", "a claim", "-a", 'a"><script>', 3, None])
 def test_id_is_checked(id):
     with pytest.raises((TypeError, ValueError), match="id is"):

@@ -8,6 +8,7 @@ line, and raises AssertionError where the claim does not hold. The line carries 
 import html
 import math
 import re
+import reprlib
 from contextlib import contextmanager
 
 import numpy as np
@@ -232,7 +233,7 @@ def _scalar(name, value):
 def _number(name, value, least=-math.inf):
     value = _scalar(name, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} is {value!r}; it must be one real number")
+        raise TypeError(f"{name} is {reprlib.repr(value)}; it must be one real number")
     if not (isinstance(value, int) or math.isfinite(value)) or value < least:
         raise ValueError(f"{name} is {_whole(value)}; it must be finite" + f" and ≥ {least}" * (least > -math.inf))
     return value
