@@ -21,11 +21,11 @@ pdf: book
 chapter: .venv/installed browser engines
 	@echo "Running, building and testing chapter $(N) with seed $(SEED)."
 	@BOOK_SEED=$(SEED) $(BIN)/python book/build.py $(N)
-	@BOOK_HTML=_build/chapters/$(N)/_build/html $(BIN)/pytest -q tests/test_pages.py tests/test_notebooks.py -k $(N)_
+	@BOOK_HTML=_build/chapters/$(N)/_build/html COLUMNS=300 $(BIN)/pytest -q tests/test_pages.py tests/test_notebooks.py -k $(N)_
 
 test: book
 	@echo "Testing the helpers, every notebook (seed $${BOOK_SEED:-1}; the book itself ran with 0) and the built pages."
-	@BOOK_SEED=$${BOOK_SEED:-1} $(BIN)/pytest
+	@BOOK_SEED=$${BOOK_SEED:-1} $(BIN)/pytest --durations=5
 
 bench: .venv/installed
 	@echo "Timing the helpers on one thread; a missed bar is an error. Let nothing else run meanwhile."
