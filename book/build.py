@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 NAME = "derive-then-check"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PLACE = r"(?P<file>/.*?\.\w+|<unknown>)(?::(?P<line>\d*))?: "  # the line may be empty
-TOLD = re.compile(rf"^(?:{PLACE})?(?:WARNING|ERROR|SEVERE|CRITICAL): (?P<what>.*)$")
+TOLD = re.compile(rf"^(?:{PLACE})?(?:WARNING|ERROR|SEVERE|CRITICAL): (?P<what>.*?)(?: \[\w+\.\w+\])?$")
 STOPPED = re.compile(r"^(Extension error|Theme error|Configuration error|Sphinx error|Exception occurred)")
 MISSING = (
     "[Uu]nknown (?:source )?document:?",
@@ -35,7 +35,7 @@ MISSING = (
 )
 ELSEWHERE = re.compile(rf"(?:{'|'.join(MISSING)}) '?([^'\s\[]+)")
 # Said with a wrong place, or with none, of what is told with its place too: it counts where nothing else is told.
-AGAIN = re.compile(r"\.rst: WARNING: |WARNING: (Duplicate explicit target name: \"|duplicate label )fig-")
+AGAIN = re.compile(r"\.rst: WARNING: |: (Duplicate explicit target name: \"fig-|duplicate label fig-|Duplicate ID: )")
 ADVICE = [
     ("could not find bibtex key", "add it to book/references.bib, or correct it"),
     ("undefined label|equation not found|target not found", "correct the name, or give the label to what is meant"),

@@ -28,7 +28,7 @@ def test_each_problem_is_told_once_with_its_cell(capsys):
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     said = [
         "\x1b[01mreading sources... \x1b[39;49;00m",
-        f"{NOTEBOOK}:20004: WARNING: \x1b[91mcould not find it\x1b[39;49;00m",
+        f"{NOTEBOOK}:20004: WARNING: \x1b[91mcould not find it [a.b]\x1b[39;49;00m",
         "[IPKernelApp] WARNING | Kernel is running over TCP",
         "WARNING: no place",
         f"{NOTEBOOK}:: WARNING: a file and no line",
@@ -109,6 +109,7 @@ def told(monkeypatch):
 
     monkeypatch.setattr(mistakes, "LOGGER", SimpleNamespace(warning=warning))
     monkeypatch.setattr(formulas, "LOGGER", SimpleNamespace(error=warning))
+    monkeypatch.setattr(pictures, "LOGGER", SimpleNamespace(warning=warning))
     return told
 
 
@@ -177,18 +178,22 @@ def test_a_chapter_is_in_the_contents_and_on_the_front_page(tmp_path, told):
 
 def test_an_error_in_a_formula_is_one_line_with_its_place(told):
     formulas.typeset("\\frac{1\n{2}", "here", display=True)
+    formulas.typeset(r"\odd n", "there")
+    assert "\\odd n" in told.pop()[1].partition("position")[2]
     [(place, words)] = told
     assert place == "here" and words.startswith(r"the formula \frac{1 {2} cannot be set: ") and "\n" not in words
 
 
-def test_an_error_in_a_caption_has_the_place_of_its_cell():
+def test_a_figure_has_the_place_of_its_cell_and_keeps_its_label(told):
     raw = nodes.raw("", '<figure class="explore" id="fig-a">x<figcaption>y</figcaption></figure>', format="html")
     raw.source, raw.line = "a.ipynb", 20_002
     page = new_document("")
-    page += nodes.container("", raw)
+    page += [nodes.container("", raw), nodes.container("", raw.deepcopy())]
     pictures.Pictures(page).apply()
-    [figure] = page.findall(nodes.figure)
-    assert (figure.source, figure.line) == ("a.ipynb", 20_002)
+    figures = list(page.findall(nodes.figure))
+    assert [(figure.source, figure.line) for figure in figures] == [("a.ipynb", 20_002)] * 2
+    assert [figure["names"] for figure in figures] == [["fig-a"], []]  # the first keeps it
+    assert [words for _, words in told] == ['Duplicate explicit target name: "fig-a"']
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def typeset(tex, node, display=False):
 
 
 def one_line(text):
-    return " ".join(text.split())
+    return " ".join(text.replace("\N{COMBINING LOW LINE}", "").split())  # with which KaTeX underlines
 
 
 def hold(app, doctree, docname):

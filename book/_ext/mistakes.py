@@ -13,7 +13,7 @@ TAKE = "take default_rng(seed())"
 # What is wrong in a code cell, line by line; what to do.
 CODE = [
     (r"(?<![\w.])print\(", "prints, which is no part of a page: end the cell with Markdown(…) or a check"),
-    (r"\b(default_rng|manual_seed)\(\s*(\d+\s*)?\)", "starts a generator without seed(): BOOK_SEED would not move it"),
+    (r"\b(default_rng|manual_seed)\(\s*(\d+\s*)?\)", "starts a generator that BOOK_SEED does not move: give it seed()"),
     (r"\bnp\.random\.(?!default_rng|Generator|SeedSequence)\w", f"draws from numpy's global generator: {TAKE}"),
     (r"(?<![\w.])random\.(random|choice|shuffle|sample|randint)\(", f"draws from Python's generator: {TAKE}"),
 ]

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 
+LOGGER = logging.getLogger(__name__)
 FIGURE = re.compile(r'<figure class="explore" id="([^"]*)">(.*)<figcaption>(.*)</figcaption></figure>', re.DOTALL)
 PARTS = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 
@@ -35,6 +37,11 @@ class Pictures(SphinxTransform):
             if found := FIGURE.fullmatch(text):
                 figure = self.figure(*found.groups())
                 figure.source, figure.line = raw.source, raw.line  # the place of what is wrong in its caption
+                if found[1] in self.document.nameids:  # to note it once more would take it from both
+                    LOGGER.warning('Duplicate explicit target name: "%s"', found[1], location=figure)
+                else:
+                    figure["names"].append(found[1])
+                    self.document.note_explicit_target(figure)
                 output.replace_self(figure)
             elif text.startswith('<fieldset class="predict">'):
                 output.replace_self(nodes.container("", *mixed(text, html.unescape), classes=["prediction"]))
@@ -47,8 +54,6 @@ class Pictures(SphinxTransform):
             figure += moving(label=label, parts=parts[1])
         figure += nodes.raw("", after, format="html")
         figure += nodes.caption("", "", *mixed(html.unescape(caption), str, nodes.Text))
-        figure["names"].append(label)
-        self.document.note_explicit_target(figure)
         return figure
 
 
