@@ -193,6 +193,7 @@ def test_a_figure_has_the_place_of_its_cell_and_keeps_its_label(told):
     figures = list(page.findall(nodes.figure))
     assert [(figure.source, figure.line) for figure in figures] == [("a.ipynb", 20_002)] * 2
     assert [figure["names"] for figure in figures] == [["fig-a"], []]  # the first keeps it
+    assert len({*figures[0]["ids"], *figures[1]["ids"]}) == 2
     assert [words for _, words in told] == ['Duplicate explicit target name: "fig-a"']
 
 

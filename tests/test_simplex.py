@@ -319,7 +319,7 @@ def test_masks_and_size(f):
 @pytest.mark.parametrize(
     ("x", "dim", "error", "says"),
     [
-        ([1.0, 2.0], -1, TypeError, "x is list"),
+        ([1.0, 2.0], -1, TypeError, "x is list;"),
         (1.0, -1, TypeError, "x is float"),
         (torch.arange(3), -1, TypeError, "x is Tensor torch.int64"),
         (np.arange(3), -1, TypeError, "x is ndarray int64"),

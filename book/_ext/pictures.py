@@ -39,6 +39,7 @@ class Pictures(SphinxTransform):
                 figure.source, figure.line = raw.source, raw.line  # the place of what is wrong in its caption
                 if found[1] in self.document.nameids:  # to note it once more would take it from both
                     LOGGER.warning('Duplicate explicit target name: "%s"', found[1], location=figure)
+                    self.document.set_id(figure)  # another one
                 else:
                     figure["names"].append(found[1])
                     self.document.note_explicit_target(figure)

@@ -147,7 +147,7 @@ def wait(app, doc, source):
 def why(path, traceback):
     """File, cell, line and message of the error that stopped a notebook."""
     if not traceback:
-        return f"{path}: the kernel died, of too little memory or of what it called; the lines above say more"
+        return f"{path}: the kernel died, of too little memory or of what it called: run it in `make lab` to see where"
     text = ANSI.sub("", traceback).rstrip()
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" and c.source.strip()]
     frames = [(int(n), line) for n, line in re.findall(r"Cell In\[(\d+)\], line (\d+)", text)]

@@ -30,7 +30,8 @@ def _rowwise(f):
         if isinstance(x, np.ndarray) and not np.ma.isMaskedArray(x) and x.dtype.kind == "f" and x.itemsize <= 8:
             return wrapper(torch.from_numpy(np.array(x, x.dtype.newbyteorder("="))), *args, **kwargs).numpy()
         if not (isinstance(x, torch.Tensor) and x.is_floating_point() and x.itemsize > 1 and x.layout == torch.strided):
-            raise TypeError(f"x is {type(x).__name__} {getattr(x, 'dtype', '')}; it must be a dense array of floats")
+            kind = f"{type(x).__name__} {getattr(x, 'dtype', '')}".strip()
+            raise TypeError(f"x is {kind}; it must be a dense array of floats")
         dim = args[-1] if len(args) == f.__code__.co_argcount - 1 else kwargs.get("dim", -1)  # the last parameter
         _check("dim", dim, numbers.Integral, -x.ndim, x.ndim - 1)
         _check("x.shape[dim]", x.shape[dim], numbers.Integral, 1, np.inf)
