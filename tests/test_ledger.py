@@ -130,6 +130,11 @@ def test_ranks_are_held(build):
     assert done.returncode != 0 and "lacks the tag 'check'" in said and "stands beside no check" in said
 
 
+def test_a_result_without_a_label_is_left_to_the_mistakes(build):
+    done, _ = build(CLAIM + "```{prf:lemma} B\nSo.\n```\n", f"from helpers import check\n{PASSES}")
+    assert done.returncode == 0, done.said
+
+
 def test_unbalanced(build):
     """A broken variant is no evidence for its claim; a check needs a claim."""
     done, _ = build(CLAIM, f"from helpers import check\n{BREAKS}\ncheck.close('other', 1, 1, atol=0)")

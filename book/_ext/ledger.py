@@ -61,8 +61,8 @@ def collect(app, doctree):
         stated = getattr(app.env, "proof_list", {})
         for cell in notebook.cells:
             for number, said in enumerate(cell.source.splitlines(), 1):
-                if said.startswith(":label:"):
-                    stated.get(said[7:].strip(), {})["place"] = f", cell {cell.id}, line {number}"
+                if said.strip().startswith(":label:"):
+                    stated.get(said.strip()[7:].strip(), {})["place"] = f", cell {cell.id}, line {number}"
         records(app.env)[app.env.docname] = [data[MIME] | {"cell": id} for id, data in outputs if MIME in data]
 
 
@@ -100,8 +100,9 @@ def verify(app, env):
         sound = {record["id"] for record in ran if record["kind"] != BROKEN}
         file = env.doc2path(docname, base=False)
         for id in (id for id in stated if id not in sound):
-            place = file + env.proof_list[id].get("place", "")
-            problems.append(f"{place}: claim '{id}' has no check: write check.close(\"{id}\", …) under it")
+            place = env.proof_list[id].get("place", "")
+            if place or not file.endswith(".ipynb"):  # of a result that has no label mistakes.py tells that
+                problems.append(f"{file}{place}: claim '{id}' has no check: write check.close(\"{id}\", …) under it")
         strange = {r["id"]: r["cell"] for r in reversed(ran) if r["id"] not in stated}
         for id, cell in sorted(strange.items()):
             what = f"check '{id}' has no claim: correct the id, or give it to a statement as its label"

@@ -49,7 +49,8 @@ def read(app, docname, source):
                     tell(line, f"the label {found[1]} is taken, in {taken[found[1]]}: give it another name")
                 taken.setdefault(found[1], f"cell {cell.get('id')}")
         if any(map(TORCH.search, texts)) and not any("manual_seed(seed())" in text for text in texts):
-            LOGGER.warning("torch draws and no cell has torch.manual_seed(seed())", location=docname, type="mistake")
+            what = "torch draws and no cell has torch.manual_seed(seed()): put it under the imports"
+            LOGGER.warning(what, location=docname, type="mistake")
 
 
 def matches(pattern, text):

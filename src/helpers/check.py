@@ -120,7 +120,8 @@ def fails(id, got, want, *, atol, broken, term=None):
         seen = _compare(got, want)
     error, bound = _g(seen["error"]), _g(atol)
     if seen["error"] <= atol:
-        raise AssertionError(f"claim {_id(id)}: the broken variant ({broken}) passes: |Δ| {error} ≤ {bound}")
+        what = f"the broken variant ({broken}) passes: |Δ| {error} ≤ {bound}"
+        raise AssertionError(f"claim {_id(id)}: {what}: the check is too weak, or the variant not wrong")
     _record(id, BROKEN, "fails", f"|Δ| {error} > {bound}: {broken}", seen["error"], atol, seen["dtype"], term)
 
 
