@@ -112,7 +112,8 @@ def formulas_are_set(page, path):
         copy.querySelectorAll('pre, code, script, style, mjx-container, .math').forEach(n => n.remove());
         return copy.textContent}""")
     for raw in (r"\(", r"\[", "$", "{eq}", "{ref}", "{cite", ":label:", "```", "[^", "{{"):
-        assert raw not in text, f"{raw} in …{text[max(0, text.find(raw) - 60) : text.find(raw) + 60]}…"
+        near = " ".join(text[max(0, text.find(raw) - 60) : text.find(raw) + 60].split())
+        assert raw not in text, f"{raw} stands raw on the page: … {near} …"
     for name in ("title", "h1"):
         assert not re.search(r"[\\$]", page.locator(name).first.text_content())
     missing = page.evaluate(
