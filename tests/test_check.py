@@ -118,6 +118,11 @@ def test_tolerance_is_one_finite_number(atol):
         check.close("a-claim", 1.0, 1.0, atol=atol)
 
 
+def test_a_broken_variant_that_passes_is_told_with_what_that_means():
+    with pytest.raises(AssertionError, match=r"passes: .*the check is too weak, or the variant not wrong"):
+        check.fails("a-claim", 1.0, 1.0, atol=0, broken="nothing")
+
+
 def test_a_long_array_in_place_of_a_number_is_told_on_one_short_line():
     with pytest.raises(TypeError, match=r"bound is array\(.{1,60}\); it must be one real number$"):
         check.below("a-claim", 1, np.arange(999.0))
