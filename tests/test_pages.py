@@ -79,13 +79,21 @@ def test_page_is_whole_and_works(visit, path):
     page_is_accessible_and_fits(page)
 
 
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_pictures_move(visit, path):
+    """A test of its own, for it takes as long as all the others of a chapter: two workers share them."""
+    page = visit(path)
+    sliders_move_the_picture(page)
+    pictures_follow_the_hand(page)
+    assert page.trouble == []
+
+
 def chapter_works(page):
     every_figure_has_number_caption_and_alt_text(page)
     what_is_open_counts_on(page)
     predictions_are_answered_once_they_are_made(page)
     broken_terms_are_marked(page)
-    sliders_move_the_picture(page)
-    pictures_follow_the_hand(page)
+    live(page)
     links_open_folds(page)
     solutions_are_folded_and_open(page)
 
