@@ -56,6 +56,35 @@ async function away() {
   ]);
 }
 
+/**
+ * Beside fonts whose letter x is low, and high: of a formula typeset off the page, and of one typeset in it, the widths
+ * and the sizes of their fonts, in px, and the height of x, in em; with MathJax's option `matchFontHeight` as given.
+ */
+async function fitted(match) {
+  const { options } = MathJax.startup.document.outputJax;
+  const shipped = options.matchFontHeight;
+  options.matchFontHeight = match;
+  const found = [];
+  for (const sizeAdjust of ["70%", "150%"]) {
+    const face = new FontFace("fitted", "url(node_modules/katex/dist/fonts/KaTeX_Main-Regular.woff2)", { sizeAdjust });
+    document.fonts.add(await face.load());
+    const [off, inside, ruler] = [lab.make(1), lab.make(1), document.createElement("div")];
+    const box = fresh(inside, ruler);
+    box.style.cssText = "font: 40px fitted; width: 3000px";
+    ruler.style.width = "10ex";
+    await lab.typeset(off);
+    await lab.typeset(inside);
+    box.append(off);
+    const wide = (node) => node.getBoundingClientRect().width;
+    const formulas = [off, inside].map((block) => block.querySelector(lab.FORMULA));
+    const sizes = formulas.map((formula) => parseFloat(getComputedStyle(formula).fontSize));
+    found.push([...formulas.map(wide), ...sizes, wide(ruler) / 400]);
+    document.fonts.delete(face);
+  }
+  options.matchFontHeight = shipped;
+  return found;
+}
+
 /** How many of the five formulas `.MathJax`, the essay's selector, finds. */
 async function selected() {
   const blocks = FIVE.map(lab.make);
@@ -255,5 +284,5 @@ async function paragraphs() {
   await document.fonts.ready;
 }
 
-Object.assign(lab, { arrival, away, batches, contest, damage, deaf, paragraphs, selected, woken });
+Object.assign(lab, { arrival, away, batches, contest, damage, deaf, fitted, paragraphs, selected, woken });
 lab.ready = true;

@@ -36,13 +36,15 @@ const offThePage = (p, box) =>
   });
 // MathJax 3 and 4: a block waits until the one before it is done
 let last = Promise.resolve();
-const inTurn = (p, box, bring) =>
-  (last = last.then(bring).catch(() => {
+const inTurn = (p, box, bring) => {
+  last = last.then(bring).catch(() => {
     MathJax.typesetClear(); // a part could not be loaded: forget p,
     wrap(p); // leave its source,
     box.append(p); // and let it come in any case
-  }));
-// finds \(…\) and \[…\] only; before anything listens to what is in p
+  });
+  return last;
+};
+// finds \(…\) and \[…\] only, and drops what listens inside p: call it first
 const wrap = (p) => {
   const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
   const span = '<span class="notranslate">$&</span>';
