@@ -138,6 +138,21 @@ const found = (data, { kept }, x, y, reach) => {
   return near.length ? near[0] : whole(data, inside);
 };
 
+const act = {
+  keep: (data, state) => toggle(data, state, state.column),
+  left: (data, state) => step(data, state, -1),
+  right: (data, state) => step(data, state, 1),
+  longest: (data, state) => add(data, state, compute(data, state).longest),
+  greedy: (data, state) => add(data, state, compute(data, state).greedy),
+  random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
+  best: (data, state) => keep(state, data.best, data.best[2]),
+  rules: (data, { told }) => ({ told: !told }),
+  none: (data, state) => keep(state, [], state.column),
+  undo: (data, { kept, past = [] }) => ({ kept: past.at(-1) ?? kept, past: past.slice(0, -1) }),
+};
+// What a button sets, for the chapter's check.
+export const pressed = (data, state) => act[state.press](data, state);
+
 export default stage({
   draw,
   // A kept column is held by its place among those kept, which stays while the column changes; one drag is one undo.
@@ -153,16 +168,5 @@ export default stage({
     const j = found(data, state, x, y, reach);
     return j === null ? {} : toggle(data, state, j);
   },
-  act: {
-    keep: (data, state) => toggle(data, state, state.column),
-    left: (data, state) => step(data, state, -1),
-    right: (data, state) => step(data, state, 1),
-    longest: (data, state) => add(data, state, compute(data, state).longest),
-    greedy: (data, state) => add(data, state, compute(data, state).greedy),
-    random: (data, state) => add(data, state, Math.floor(Math.random() * data.width)),
-    best: (data, state) => keep(state, data.best, data.best[2]),
-    rules: (data, { told }) => ({ told: !told }),
-    none: (data, state) => keep(state, [], state.column),
-    undo: (data, { kept, past = [] }) => ({ kept: past.at(-1) ?? kept, past: past.slice(0, -1) }),
-  },
+  act,
 });
