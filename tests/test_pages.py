@@ -288,6 +288,17 @@ def predictions_are_answered_once_they_are_made(page):
         assert answer.is_visible() and right[0].inner_text() in answer.inner_text()
 
 
+def test_a_question_answered_early_opens_its_picture(visit):
+    """In chapter 4, whose pictures of the odd one and of Kahan's row wait for an answer: it may come before they do."""
+    path = next((path for path in CHAPTERS if "/04_" in path), None)
+    page = visit(path or pytest.skip("another chapter alone is built"))
+    kept_back = lambda: [bool(re.search(r"\?", state(figure)[2])) for figure in live(page)]
+    page.evaluate("document.querySelectorAll('.predict input').forEach((choice) => choice.click())")
+    early = kept_back()
+    page = visit(path)
+    assert sum(kept_back()) == 2 and not any(early)
+
+
 def test_a_finger_drags_a_handle(browser, book):
     """In the first picture of the book that has one."""
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)

@@ -121,6 +121,7 @@ const stage = ({ draw, drag, tap, grab, act = {} }) => ({
     const question = state.asked && [...document.querySelectorAll(".predict")].filter(before).at(-1);
     question?.addEventListener("change", () => update({ asked: null }));
     show();
+    if (question?.querySelector(":checked")) update({ asked: null }); // it was answered before the picture was there
     new ResizeObserver(place).observe(frame);
   },
 });
