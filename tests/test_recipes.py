@@ -69,6 +69,35 @@ def test_a_race_is_decided_by_the_order():
     assert list(seen.values()) == [[1, 0, 1, 0]] * 2
 
 
+@pytest.mark.parametrize(
+    ("html", "wrapped", "formulas"),
+    [
+        (r"<p>one \(a<1\) <em>two</em> \[b\]</p>", [r"\(a<1\)", r"\[b\]"], 2),
+        (r'<img alt="the root \(x\) > 0"> and \(y\), <b title="\[z\]">\(w\)</b>', [r"\(y\)", r"\(w\)"], 2),
+        (r"$$a\\[2pt]b$$ and \[c\\[2pt]d\]", [r"\[c\\[2pt]d\]"], 2),
+    ],
+    ids=["both delimiters", "TeX in attributes", "line breaks with a length"],
+)
+def test_the_printed_wrap_finds_its_formulas_alone(html, wrapped, formulas):
+    """What it puts into a marked span; without the spans all is as before, and MathJax 2.7 finds every formula."""
+    script = """async ([lines, html]) => {
+        const p = document.createElement("p")
+        p.innerHTML = html
+        const before = p.innerHTML
+        new Function("p", `${lines}\nwrap(p);`)(p)
+        lab.page.replaceChildren(p)
+        const spans = [...p.querySelectorAll("span.notranslate")]
+        const wrapped = spans.map((span) => span.textContent)
+        const bare = p.cloneNode(true)
+        bare.querySelectorAll("span.notranslate").forEach((span) => span.replaceWith(...span.childNodes))
+        await lab.typeset(p)
+        return [wrapped, bare.innerHTML === before, p.querySelectorAll(lab.FORMULA).length]
+    }"""
+    lines = (RECIPES / "lines.js").read_text("utf-8")
+    [seen] = run(["mathjax2-chtml"], (script, lines, html))
+    assert seen["mathjax2-chtml"] == [wrapped, True, formulas]
+
+
 NAMES = sorted(path.stem for path in RECIPES.glob("*.html"))
 
 

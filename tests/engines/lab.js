@@ -303,5 +303,5 @@ async function hooked(how) {
 window.lab = {
   config: {}, // more for MathJax
   clear, connected, guard, hasty, hooked, late, look, make, mark, page, plain, protect, race, release, released,
-  rendered, schedules, sleep, start, translate, typeset, verdict, wrap, FORMULA, FORMULAS, OUTPUTS,
+  rendered, schedules, sleep, start, translate, typeset, verdict, wrap, FORMULA, FORMULAS, HIDDEN, OUTPUTS,
 };

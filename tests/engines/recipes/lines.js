@@ -38,16 +38,17 @@ const offThePage = (p, box) =>
 let last = Promise.resolve();
 const inTurn = (p, box, bring) => {
   last = last.then(bring).catch(() => {
-    MathJax.typesetClear(); // a part could not be loaded: forget p,
-    wrap(p); // leave its source,
+    MathJax.typesetClear(); // a part is missing: empty MathJax's list,
+    wrap(p); // leave the source of p,
     box.append(p); // and let it come in any case
   });
   return last;
 };
 // finds \(…\) and \[…\] only, and drops what listens inside p: call it first
 const wrap = (p) => {
-  const source = /\\\(.*?\\\)|\\\[.*?\\\]/gs;
-  const span = '<span class="notranslate">$&</span>';
+  const source = /<(?:"[^"]*"|[^">])*>|(?<!\\)(\\\(.*?\\\)|\\\[.*?\\\])/gs;
+  const span = (found, tex) => // a tag stays, with TeX in its attributes
+    tex ? `<span class="notranslate">${tex}</span>` : found;
   p.innerHTML = p.innerHTML.replace(source, span);
 };
 const mark = (p) => {
