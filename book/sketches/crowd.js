@@ -49,14 +49,15 @@ export const compute = ({ points, errors, offsets, crowds, times, rate }, { crow
 const [W, H, UNIT, HIGH, BASE] = [480, 300, 24, 200, 196], MID = [150, 150];
 const to = ([x, y]) => [MID[0] + UNIT * x, MID[1] - UNIT * y];
 export const draw = (data, state) => {
-  const { g, fakes, count, step, gone, trail, places } = compute(data, state), M = fakes.length, K = count.length;
+  const { g, fakes, owner, count, step, gone, trail, places } = compute(data, state), M = fakes.length, K = count.length;
   const [orange, blue] = ["var(--t-orange)", "var(--t-blue)"], p = (u) => u.toFixed(1);
   const arrows = data.points.map((y, k) => [to(y), to(g[k])]).map(([[a, b], [c, d]]) => `<path d="M${p(a)} ${p(b)}L${p(c)} ${p(d)}" stroke="${blue}" stroke-width="1.6"/><circle cx="${p(c)}" cy="${p(d)}" r="3.5" fill="${blue}"/>`);
   const dots = fakes.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="2"/>`);
   const way = trail.map(to).map(([x, y], k) => `${k ? "L" : "M"}${p(x)} ${p(y)}`).join("");
   const bars = count.map((n, k) => {
-    const h = (HIGH * n) / M;
-    return `<rect x="${322 + 18 * k}" y="${p(BASE - h)}" width="13" height="${p(h)}" fill="${orange}"/><text x="${328.5 + 18 * k}" y="${BASE + 14}" text-anchor="middle" font-size="13">${k + 1}</text>`;
+    const ofCrowd = owner.slice(0, data.crowds[state.crowd][0]).filter((i) => i === k).length;
+    const bar = (m, look) => `<rect x="${322 + 18 * k}" y="${p(BASE - (HIGH * m) / M)}" width="13" height="${p((HIGH * m) / M)}" fill="${orange}"${look}/>`;
+    return `${bar(n, ' fill-opacity=".45"')}${bar(ofCrowd, "")}<text x="${328.5 + 18 * k}" y="${BASE + 14}" text-anchor="middle" font-size="13">${k + 1}</text>`;
   });
   const named = data.points.map(([x, y], k) => `<text x="${p(to([1.42 * x, 0])[0])}" y="${p(to([0, 1.42 * y])[1] + 4.5)}" text-anchor="middle" font-size="13" stroke="var(--pst-color-background, white)" stroke-width="4" paint-order="stroke">${k + 1}</text>`);
   const line = (q) => p(BASE - HIGH * q), most = Math.max(...count) / M, w_t = state.wₜ / W20;
@@ -67,13 +68,13 @@ export const draw = (data, state) => {
   const [x, y] = trail.at(-1), [a, b] = data.points[0], off = Math.hypot(x - a, y - b).toFixed(1);
   const end = `${gone ? `the table has exploded after ${said} steps (G of a data point is 40 away)` : `after ${said} steps the largest share is ${most.toFixed(3)}`}, and the fakes that began at point 1 are ${places > 1 ? `nearest to ${places} points` : `${off} away from it`}`;
   return {
-    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point. Tightness weighs ${w_t.toFixed(2)}, the error was ${size}; ${end}.">
+    svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Eight data points, G of each, and the fakes; beside them the share of the fakes at each point, solid for those that began at point 1. Tightness weighs ${w_t.toFixed(2)}, the error was ${size}; ${end}.">
       <clipPath id="crowd-plane"><rect x="1" y="1" width="298" height="298"/></clipPath><rect x="1" y="1" width="298" height="298" fill="none" stroke="currentColor" stroke-width=".8"/>
       <g clip-path="url(#crowd-plane)">${data.points.map(to).map(([x, y]) => `<circle cx="${p(x)}" cy="${p(y)}" r="8" fill="none" stroke="currentColor" stroke-width="1.2"/>`).join("")}
       <path d="${way}" fill="none" stroke="${orange}" stroke-width="1.5"/><g class="t-blue">${arrows.join("")}</g><g class="t-orange" fill="${orange}" fill-opacity=".6">${dots.join("")}</g>${named.join("")}</g>
       <text x="318" y="20" font-weight="bold">share of the fakes</text><text x="318" y="37" font-size="13">nearest to each point</text><path d="M318 ${BASE}h150" stroke="currentColor"/>${bars.join("")}
       <path d="M318 ${line(1 / K)}h150" stroke="currentColor" stroke-width=".8"/>${cap}
-      <g font-size="13"><path d="M320 228h14" stroke="currentColor" stroke-width=".8"/><text x="340" y="232">share of the data</text><path d="M318 244.5h16" stroke="${blue}" stroke-width="1.6"/><circle cx="334" cy="244.5" r="3.5" fill="${blue}"/><text x="342" y="249">data point to its G</text><path d="M320 262h14" stroke="${orange}" stroke-width="1.5"/><text x="340" y="266">trail of the crowd</text></g>
+      <g font-size="13"><path d="M320 228h14" stroke="currentColor" stroke-width=".8"/><text x="340" y="232">share of the data</text><path d="M318 244.5h16" stroke="${blue}" stroke-width="1.6"/><circle cx="334" cy="244.5" r="3.5" fill="${blue}"/><text x="342" y="249">data point to its G</text><path d="M320 262h14" stroke="${orange}" stroke-width="1.5"/><text x="340" y="266">crowd: trail, solid</text></g>
       <text x="318" y="292">wₜ = ${w_t.toFixed(2)}${state.bound ? ", bounded" : gone ? ", exploded" : `, step ${said}`}</text></svg>`,
     see: `wₜ = ${w_t.toFixed(2)}, error ${size}, ${rule}: ${end}.`,
     knobs: {},
