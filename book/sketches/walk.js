@@ -109,30 +109,31 @@ const clip = (s) => Math.max(-BARS.most, Math.min(BARS.most, Math.round(s)));
 // What is pressed while nothing has been read is shown on all pages.
 const shift = ({ order, read, scores, page }, by) => ({ ...set(scores, page, clip(Math.min(scores[page], BARS.most) + by)), read: read || order.length });
 
-export default stage({
-  draw,
-  drag(data, { order, read, scores, cut }, name, x, y) {
-    if (name === "head") {
-      const k = order.map((_, i) => CARD(i) + (cut && i >= order.length / 2 ? 22 : 0)).filter((at) => at - 17 < x).length;
-      return { read: k };
-    }
-    const part = (BARS.base - y - 4) / (BARS.base - BARS.top - 6);
-    return { ...set(scores, Number(name.slice(6)), clip((2 * part - 1) * BARS.most)), read: read || order.length };
+const drag = (data, { order, read, scores, cut }, name, x, y) => {
+  if (name === "head") {
+    const k = order.map((_, i) => CARD(i) + (cut && i >= order.length / 2 ? 22 : 0)).filter((at) => at - 17 < x).length;
+    return { read: k };
+  }
+  const part = (BARS.base - y - 4) / (BARS.base - BARS.top - 6);
+  return { ...set(scores, Number(name.slice(6)), clip((2 * part - 1) * BARS.most)), read: read || order.length };
+};
+const act = {
+  query: ({ queries }, { query, scores }) => {
+    const next = (query + 1) % queries.length;
+    return { query: next, scores: queries[next], old: scores, read: 0 };
   },
-  act: {
-    query: ({ queries }, { query, scores }) => {
-      const next = (query + 1) % queries.length;
-      return { query: next, scores: queries[next], old: scores, read: 0 };
-    },
-    newest: ({ values }) => ({ order: values.map((_, j) => values.length - 1 - j), cut: false, read: values.length }),
-    oldest: ({ values }) => ({ order: values.map((_, j) => j), cut: false, read: values.length }),
-    shuffle: (data, { order }) => {
-      const left = [...order];
-      return { order: order.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]), read: order.length };
-    },
-    cut: (data, { order, cut }) => ({ cut: !cut, read: order.length }),
-    higher: (data, state) => shift(state, 1),
-    lower: (data, state) => shift(state, -1),
-    thousand: (data, { order, scores, page }) => ({ ...set(scores, page, BIG), read: order.length }),
+  newest: ({ values }) => ({ order: values.map((_, j) => values.length - 1 - j), cut: false, read: values.length }),
+  oldest: ({ values }) => ({ order: values.map((_, j) => j), cut: false, read: values.length }),
+  shuffle: (data, { order }) => {
+    const left = [...order];
+    return { order: order.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]), read: order.length };
   },
-});
+  cut: (data, { order, cut }) => ({ cut: !cut, read: order.length }),
+  higher: (data, state) => shift(state, 1),
+  lower: (data, state) => shift(state, -1),
+  thousand: (data, { order, scores, page }) => ({ ...set(scores, page, BIG), read: order.length }),
+};
+// What a button or a hand sets, for the chapter's check.
+export const done = (data, state) => (state.press ? act[state.press](data, state) : drag(data, state, ...state.drag));
+
+export default stage({ draw, drag, act });
