@@ -232,6 +232,7 @@ def test_taylor():
         assert close(taylor_softmax(x, k), f / f.sum(), 1e-13)
         assert not close(taylor_softmax(x + 1, k), taylor_softmax(x, k), 1e-3)
     assert (taylor_softmax(torch.linspace(-30, 0, 99), 40) > 0).all()  # Horner in float32 gives negative values here
+    assert close(taylor_softmax(torch.tensor([-1e200, 0], dtype=torch.float64)), torch.tensor([1.0, 0]).double())
 
 
 def test_perturb_max():
