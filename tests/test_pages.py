@@ -85,7 +85,6 @@ def test_pictures_move(visit, path):
     page = visit(path)
     sliders_move_the_picture(page)
     pictures_follow_the_hand(page)
-    assert page.trouble == []
 
 
 def chapter_works(page):
@@ -589,7 +588,8 @@ def links_open_folds(page):
 
 def solutions_are_folded_and_open(page):
     solutions = page.query_selector_all(".solution")
-    assert len(solutions) == len(page.query_selector_all("div.exercise")) > 0, "an exercise lacks its solution"
+    exercises = page.query_selector_all("div.exercise")
+    assert len(solutions) == len(exercises) >= least(page, 4), "an exercise lacks its solution"
     for solution in solutions:
         inside = solution.query_selector("p:not(.admonition-title, details *)")
         assert not inside.is_visible()
