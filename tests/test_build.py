@@ -297,6 +297,15 @@ def test_a_formula_keeps_the_point_after_it():
     assert [part.astext() for part in paragraph if isinstance(part, nodes.inline)] == ["a,", "d,"]
 
 
+def test_a_number_keeps_its_percent_sign():
+    """Also twice in a text and in two equal ones; what is code or TeX stays as it was written."""
+    code = nodes.literal("", "f(80 % 7)"), nodes.math("", "80 % 7")
+    paragraph = nodes.paragraph("", "", nodes.Text("80 % or 9 % "), code[0], nodes.Text("80 % or 9 % "), code[1])
+    formulas.hold(None, paragraph, "")
+    kept = "80\N{NO-BREAK SPACE}% or 9\N{NO-BREAK SPACE}% "
+    assert [part.astext() for part in paragraph] == [kept, "f(80 % 7)", kept, "80 % 7"]
+
+
 @pytest.mark.parametrize("tex", ["x", r"\big(x\big)", r"\sqrt{x}", r"\Big[\frac ab\Big]"])
 def test_a_coloured_term_has_the_colour_of_the_theme(tex):
     made = formulas.typeset(rf"\textcolor{{blue}}{{{tex}}}", None)

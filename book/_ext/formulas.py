@@ -25,6 +25,8 @@ OPTIONS = {"throwOnError": True, "strict": "error"}
 RAW = re.compile(r"<annotation .*?</annotation>|</?semantics>", re.DOTALL)
 # \textcolor{blue}{…} names a term, whose colour the theme of the page knows. (\htmlClass would be red in JupyterLab.)
 COLOURED = re.compile(rf'<span(?: class="([^"]*)")? style="([^"]*)color:({"|".join(TERMS)});')
+PERCENT = re.compile(r"(?<=\d) (?=%)")
+VERBATIM = nodes.literal, nodes.math, nodes.FixedTextElement  # in which no space may change
 # One line in, one line out: a pipe needs no port, no waiting for a server and no time limit.
 SCRIPT = """
 const katex = require(process.argv[1]);
@@ -75,7 +77,7 @@ def one_line(text):
 
 
 def hold(app, doctree, docname):
-    """Keep a formula that cannot break and the point or bracket after it together: no line begins with a point."""
+    """Keep together a formula that cannot break and the point or bracket after it, and a number and its %."""
     for node in list(doctree.findall(nodes.math)):
         parent, at = node.parent, node.parent.index(node)
         after = parent[at + 1] if at + 1 < len(parent) else None
@@ -83,6 +85,9 @@ def hold(app, doctree, docname):
         if one and isinstance(after, nodes.Text) and after.startswith(tuple(".,:;!?)’”")):
             held = nodes.inline("", "", node, nodes.Text(after[:1]), classes=["held"])
             parent[at : at + 2] = [held, nodes.Text(after[1:])]
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, VERBATIM) and (kept := PERCENT.sub("\N{NO-BREAK SPACE}", text)) != text:
+            text.parent.replace(text, nodes.Text(kept))
 
 
 def inline(self, node):
