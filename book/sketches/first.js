@@ -12,17 +12,18 @@ export const compute = (data, { translator, ready, guard }) => {
 };
 
 const [W, H, LEFT, RIGHT, AXIS] = [480, 262, 26, 454, 96];
+const HALO = 'stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke"'; // a name may lie on a flag
 const at = (ms) => LEFT + ((RIGHT - LEFT) * ms) / MOST;
 const flag = (ms, term, top, text, end) => {
   const x = at(ms);
   return `<path d="M${x} ${AXIS}V${top}" stroke="var(--t-${term})" class="t-${term}" stroke-width="2.5"/>
-    <text x="${x + (end ? -15 : 15)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term})">${text}</text>`;
+    <text x="${x + (end ? -15 : 15)}" y="${top + 14}" text-anchor="${end ? "end" : "start"}" fill="var(--t-${term})" ${HALO}>${text}</text>`;
 };
 // With a guard it comes again when that is lifted; drawn beside the flag of the formula, in the height between the names.
 const again = (ms) => {
   const x = at(ms) + 5, left = ms > 34;
   return `<path d="M${x} ${AXIS}V34" stroke="var(--t-purple)" class="t-purple" stroke-width="2" stroke-dasharray="4 3"/>
-    <text x="${x + (left ? -20 : 10)}" y="45" font-size="13" text-anchor="${left ? "end" : "start"}" fill="var(--t-purple)">again</text>`;
+    <text x="${x + (left ? -20 : 10)}" y="45" font-size="13" text-anchor="${left ? "end" : "start"}" fill="var(--t-purple)" ${HALO}>again</text>`;
 };
 const root = (x, y) => `<path d="M${x} ${y - 7}l4 -3 6 12 8 -22h15" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="${x + 19}" y="${y + 2}">2</text>`;
 const WIDE = 9.6; // a letter of the paragraphs
@@ -43,10 +44,10 @@ export const draw = (data, state) => {
   const why = whole ? (twice ? "; it passes over the guarded paragraph and comes again when the guard is lifted: the formula stays whole." : ": the formula stays whole.") : ", takes the source for words, and ruins it.";
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="15" fill="currentColor" aria-label="A time line from 0 to ${MOST} ms with two flags, the translator at ${translator} ms and the script that typesets and marks the formula at ${ready} ms${guard ? ", with a guard until then" : ""}${twice ? "; then the translator comes again" : ""}. The paragraph ends as: ${text.join("").replaceAll("\\", "")}">
-      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green)" class="t-green" fill-opacity=".45"/><text x="${at(translator < 6 ? translator : 0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green)">guarded</text>` : ""}
+      ${guard ? `<rect x="${at(0)}" y="${AXIS - 6}" width="${at(ready) - at(0)}" height="12" fill="var(--t-green)" class="t-green" fill-opacity=".45"/>` : ""}
       <path d="M${LEFT} ${AXIS}H${RIGHT}" stroke="currentColor"/>
       ${[0, 10, 20, 30, 40].map((ms) => `<path d="M${at(ms)} ${AXIS}v5" stroke="currentColor"/><text x="${at(ms)}" y="${AXIS + 22}" text-anchor="middle" font-size="13">${ms}${ms === 40 ? " ms" : ""}</text>`).join("")}
-      ${flag(translator, "purple", 14, "translator", translator > MOST / 2)}${flag(ready, "blue", 50, whole ? "typeset and marked" : "script, too late", ready > 28 || (translator >= ready && ready > 14))}${twice ? again(ready) : ""}
+      ${flag(translator, "purple", 14, "translator", translator > MOST / 2)}${flag(ready, "blue", 50, whole ? "typeset and marked" : "script, too late", ready > 28 || (translator >= ready && ready > 14))}${twice ? again(ready) : ""}${guard ? `<text x="${at(translator < 6 ? translator : 0) + 4}" y="${AXIS - 10}" font-size="13" fill="var(--t-green)" ${HALO}>guarded</text>` : ""}
       <text x="26" y="${AXIS + 54}" font-size="13" opacity=".8">the page sends${guard ? ", with a guard" : ""}</text>
       ${line(AXIS + 78, [BEFORE, TEX, AFTER])}
       <text x="26" y="${AXIS + 114}" font-size="13" opacity=".8">the reader gets${whole ? '<tspan fill="var(--t-blue)" class="t-blue"> (framed: marked)</tspan>' : ""}</text>
