@@ -2,7 +2,7 @@
 
 import { pageTranslator } from "./page-translator.js";
 
-const HIDDEN = "mjx-assistive-mml, .MJX_Assistive_MathML, .katex-mathml, mjx-speech, annotation";
+const HIDDEN = `${lab.HIDDEN}, mjx-speech, annotation`;
 const FIVE = lab.FORMULAS.map((_, n) => n);
 const never = { delay: () => Infinity };
 const fresh = (...blocks) => {
