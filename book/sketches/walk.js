@@ -134,6 +134,6 @@ const act = {
   thousand: (data, { order, scores, page }) => ({ ...set(scores, page, BIG), read: order.length }),
 };
 // What a button or a hand sets, for the chapter's check.
-export const done = (data, state) => (state.press ? act[state.press](data, state) : drag(data, state, ...state.drag));
+export const pressed = (data, state) => (state.press ? act[state.press](data, state) : drag(data, state, ...state.drag));
 
 export default stage({ draw, drag, act });
