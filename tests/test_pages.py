@@ -534,6 +534,7 @@ def test_paper_is_white(visit, path):
     assert page.evaluate(cut) == 0
     broken = "[...document.querySelectorAll('article table')].every(t => getComputedStyle(t).breakInside === 'auto')"
     assert page.evaluate(broken)
+    assert path not in CHAPTERS or page.locator("details.ledger summary").is_visible()
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
