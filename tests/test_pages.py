@@ -532,7 +532,8 @@ def test_paper_is_white(visit, path):
     assert colours[1] == "light" and max(map(int, re.findall(r"\d+", colours[0])[:3])) < 80
     cut = "[...document.querySelectorAll('article pre')].filter(p => p.scrollWidth > p.clientWidth + 1).length"
     assert page.evaluate(cut) == 0
-    broken = "[...document.querySelectorAll('article table')].every(t => getComputedStyle(t).breakInside === 'auto')"
+    long = "[...document.querySelectorAll('article :is(table, .dropdown)')]"
+    broken = f"{long}.every(part => getComputedStyle(part).breakInside === 'auto')"
     assert page.evaluate(broken)
     assert path not in CHAPTERS or page.locator("details.ledger summary").is_visible()
     page.emulate_media(media="screen")
