@@ -188,10 +188,14 @@ def test_a_cut_leaves_the_function_and_takes_its_part_of_the_slope(task, part):
     torch.testing.assert_close(made, (W - A_0 @ B_0)[:, None] + A @ B, atol=1e-12, rtol=0)
     g = gauss(*made.shape, seed=5)
     slopes = torch.autograd.grad((g * made).sum(), (A, B))
-    P = A_0 @ A_0.mT
-    lost = P @ g[:, 0] @ B_0.mT if part == "twice" else (torch.eye(64, **DOUBLE) - P) @ g[:, 0] @ B_0.mT
-    torch.testing.assert_close(slopes[0], g @ B.mT - lost[:, None], atol=1e-12, rtol=0)
-    torch.testing.assert_close(slopes[1], A.mT @ g, atol=1e-12, rtol=0)
+    P, Q, now = A_0 @ A_0.mT, B_0.mT @ B_0, g[:, 0]
+    lost = {
+        "twice": (P @ now @ B_0.mT, 0 * B_0),
+        "gained": ((torch.eye(64, **DOUBLE) - P) @ now @ B_0.mT, 0 * B_0),
+        "twice by B": (0 * A_0, A_0.mT @ now @ Q),
+    }[part]
+    torch.testing.assert_close(slopes[0], g @ B.mT - lost[0][:, None], atol=1e-12, rtol=0)
+    torch.testing.assert_close(slopes[1], A.mT @ g - lost[1][:, None], atol=1e-12, rtol=0)
 
 
 def test_the_random_starts_are_what_they_say(task):
@@ -307,7 +311,7 @@ def test_what_is_shipped_is_whole_and_small():
     shape = (2, 2, len(lora.STARTS), len(lora.MARKS), 24)
     assert {name: arrays[name].shape for name in arrays} == {
         "loss": shape, "rate": shape, "there": shape, "gap": shape, "few": (2, 2, len(lora.FEW), 2, 24),
-        "aside": (2, 2, len(lora.STARTS), 24), "cut": (2, 2, 24), "frozen": (2, 2, len(lora.MARKS), 24)
+        "aside": (2, 2, len(lora.STARTS), 24), "cut": (2, len(lora.CUTS), 24), "frozen": (2, 2, len(lora.MARKS), 24)
     }  # fmt: skip
     assert all(np.isfinite(arrays[name]).all() for name in arrays)
 

@@ -212,7 +212,7 @@ OTHERS = [(way, False, 1) for way in ("swapped", "mirrored", "reversed")]
 ADAMS = [(way, False, size) for way in ("sign", "searched") for size in SIZED[way]]
 STARTS = ["full", "LoRA", *CROSSED, *OTHERS, *ADAMS, ("gradient", True, 4)]  # half: B_0 = 0
 RULES = {"SGD": (sgd, [2.0**k for k in range(-7, 3)]), "Adam": (adam, [2.0**k for k in range(-9, -1)])}
-RANKS, MARKS, FEW, CUTS = (2, 8), (1, 3, 10, 30), (60, 120, 240, 480), ("twice", "gained")
+RANKS, MARKS, FEW, CUTS = (2, 8), (1, 3, 10, 30), (60, 120, 240, 480), ("twice", "gained", "twice by B")
 
 
 def offered(rule, start):
@@ -246,15 +246,17 @@ def fixed_A(W, A, B):
 
 
 def without(W, A, B, part):
-    """As `adapter`, but A's steps leave off a part of what B_0 makes of them: a LoRA-GA start of size 1 is meant.
+    """As `adapter`, but a factor's steps leave off a part of what the start makes of them: LoRA-GA of size 1 is meant.
 
-    With P = A_0 A_0ᵀ and the gradient g of W, A's gradient is g Bᵀ less P g B_0ᵀ ("twice": what both factors step) or
-    less (I − P) g B_0ᵀ ("gained").
+    With P = A_0 A_0ᵀ, Q = B_0ᵀ B_0 and the gradient g of W, A's gradient is g Bᵀ less P g B_0ᵀ ("twice": what both
+    factors step) or less (I − P) g B_0ᵀ ("gained"), or B's is Aᵀ g less A_0ᵀ g Q ("twice by B").
     """
     factors, build = adapter(W, A, B)
-    P = A @ A.mT
-    off, fixed = (P if part == "twice" else torch.eye(P.shape[-1]).to(P) - P)[:, None], B[:, None]
-    return factors, lambda A, B: build(A, B) - off @ (A - A.detach()) @ fixed  # nothing, but its slope is not
+    P, Q, one, two = (t[:, None] for t in (A @ A.mT, B.mT @ B, A, B))
+    if part == "twice by B":
+        return factors, lambda A, B: build(A, B) - one @ (B - B.detach()) @ Q  # nothing, but its slope is not
+    off = P if part == "twice" else torch.eye(P.shape[-1]).to(P) - P
+    return factors, lambda A, B: build(A, B) - off @ (A - A.detach()) @ two
 
 
 def with_cut(task, r, part):
@@ -333,11 +335,16 @@ def full_path(task, rule, steps=MARKS[-1], marks=MARKS):
     return train(parts(task, task.G, "full", 0), task.tune, task.batches[:steps], RULES[rule][0], [rate], marks)
 
 
+def lots(task, N):
+    """Which of N images each step sees, drawn with replacement: N // 16 steps of 32, about 2 N draws; and 30 of 128."""
+    return (task.batches % N)[: N // 16, :, :32], (task.batches % N)[:30]
+
+
 def with_few(task, rule, start, N):
-    """Share of right test answers from N images, r = 8: after two passes in lots of 32, and 30 lots of 128: (2, S)."""
+    """Share of right test answers from N images, r = 8, after each of the two `lots`: (2, S)."""
     data, found = [t[:, :N] for t in task.tune], []
-    for lots in ((task.batches % N)[: N // 16, :, :32], (task.batches % N)[:30]):
-        [Ws] = train(parts(task, task.gradients(data), start, 8), data, lots, *RULES[rule]).values()
+    for batches in lots(task, N):
+        [Ws] = train(parts(task, task.gradients(data), start, 8), data, batches, *RULES[rule]).values()
         found.append(at_best(accuracies(task.test, Ws), losses(data, Ws).nan_to_num(torch.inf)))
     return torch.stack(found)
 
