@@ -127,6 +127,7 @@ def test_losses(f):
     assert isinstance(f(x.detach().numpy(), t.numpy()), np.ndarray)
     deep, u = normal(6, 2, 5, 4), torch.randint(0, 5, (2, 4), generator=torch.manual_seed(0))
     assert close(f(deep, u, dim=1), f(deep.movedim(1, -1), u))
+    assert close(f(deep.movedim(1, 0), u, dim=0), f(deep, u, dim=1))
     assert close(f(deep, u.numpy().astype(np.uint16)[::-1].copy(), dim=1), f(deep, u.flip(0), dim=1))
     y = x.detach() + normal(5, 6, 5)
     assert (f((x + y) / 2, t) <= (f(x, t) + f(y, t)) / 2 + 1e-14).all()  # convex
