@@ -40,7 +40,10 @@ VERDICT = f"""async () => {{
     const translated = blocks.every((block) => [...block.children].some((node) => node.matches("font")))
     return {{ formulas: formulas.length, garbled, translated }}
 }}"""
-START = "([engine, speech]) => { lab.speech = speech; return lab.start(engine, null, {}, speech) }"
+START = """([engine, speech, config]) => {
+    Object.assign(lab, { speech, config })
+    return lab.start(engine, null, {}, speech)
+}"""
 RACE = """([n, seed, way, longest = 500]) => lab.race(async (block, insert, pause) => {
     if (way === "reverse") lab.guard(block)
     insert(block)
@@ -86,12 +89,12 @@ class Laboratory:
         self.pages = dict(zip(self.engines, pages, strict=True))
         return self
 
-    async def page(self, engine, shipped):
-        """A new page of the laboratory with this engine."""
+    async def page(self, engine, shipped, config=None):
+        """A new page of the laboratory with this engine; `config` is more for MathJax."""
         page = await self.context.new_page()
         await page.goto(f"{self.address}/tests/engines/chapter.html")
         await page.wait_for_function("window.lab?.ready")
-        await page.evaluate(START, [engine, shipped and engine.startswith("mathjax4")])
+        await page.evaluate(START, [engine, shipped and engine.startswith("mathjax4"), config or {}])
         if shipped and engine.startswith("mathjax2"):
             await page.evaluate("() => { Object.assign(MathJax.Hub, lab.own) }")
         return page

@@ -284,5 +284,5 @@ async function paragraphs() {
   await document.fonts.ready;
 }
 
-Object.assign(lab, { arrival, away, batches, contest, damage, deaf, fitted, paragraphs, selected, woken });
+Object.assign(lab, { arrival, away, batches, contest, damage, deaf, fitted, now, paragraphs, selected, woken });
 lab.ready = true;
