@@ -24,7 +24,7 @@ const wrapSource = (p, box) => {
 // 2, KaTeX
 const inOneTask = (p, box) => {
   box.append(p);
-  renderMathInElement(p);
+  renderMathInElement(p, { throwOnError: false });
   mark(p);
 };
 // 3, MathJax 3 and 4
@@ -44,7 +44,8 @@ const inTurn = (p, box, bring) => {
   });
   return last;
 };
-// finds \(…\) and \[…\] only, and drops what listens inside p: call it first
+// finds \(…\) and \[…\] up to the first end, in braces too: see the text;
+// drops what listens inside p: call it first
 const wrap = (p) => {
   const source = /<(?:"[^"]*"|[^">])*>|(?<!\\)(\\\(.*?\\\)|\\\[.*?\\\])/gs;
   const span = (found, tex) => // a tag stays, with TeX in its attributes
@@ -53,7 +54,7 @@ const wrap = (p) => {
 };
 const mark = (p) => {
   const engines = "mjx-container, .katex, .MathJax"; // 3 and 4, KaTeX, 2.7
-  const more = ".MathJax_CHTML, .MathJax_SVG"; // other outputs of 2.7
+  const more = ".katex-error, .MathJax_CHTML, .MathJax_SVG"; // errors, 2.7
   for (const formula of p.querySelectorAll(`${engines}, ${more}`))
     formula.setAttribute("translate", "no");
 };
