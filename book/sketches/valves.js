@@ -2,13 +2,14 @@
 // data: rhos and steps, what the ranges stand for; digits[n][rho], grey values of 64 pixels each, as two hexadecimal digits,
 // and so real; distances[n][rho], the two distances; levels, the skips' number. state: rho and n, numbers of an entry.
 // Distances are drawn on a logarithmic scale, over those of the most steps with open valves.
+const GAIN = 7; // a change is drawn seven times as strong, up to full colour
 const greys = (text) => text.match(/../g).map((pair) => parseInt(pair, 16) / 255);
 
 export const compute = ({ rhos, digits, distances, levels }, { rho, n }) => {
   const open = rhos.indexOf(1), plain = distances[n][open], most = distances.at(-1)[open];
   const before = greys(digits[n][open]);
   return {
-    changed: greys(digits[n][rho]).map((grey, k) => grey - before[k]),
+    changed: greys(digits[n][rho]).map((grey, k) => Math.max(-1, Math.min(1, GAIN * (grey - before[k])))),
     factors: Array.from({ length: levels }, (_, i) => 1 + (i / (levels - 1)) * (rhos[rho] - 1)),
     relative: distances[n][rho].map((far, k) => far / plain[k]),
     far: distances[n][rho].map((far, k) => far / most[k]),
@@ -17,7 +18,7 @@ export const compute = ({ rhos, digits, distances, levels }, { rho, n }) => {
 };
 
 const [W, H, LEFT, RIGHT, TOP, GAP, BASE] = [480, 296, 22, 186, 34, 27, 250];
-const [LOW, HIGH, GAIN] = [0.7, 16, 7]; // a change is drawn seven times as strong
+const [LOW, HIGH] = [0.7, 16];
 const scale = (rho) => LEFT + ((rho - 0.3) / 0.9) * (RIGHT - LEFT);
 const gauge = (times) => 276 + (Math.log(Math.max(LOW, Math.min(HIGH, times)) / LOW) / Math.log(HIGH / LOW)) * 128;
 
@@ -68,7 +69,7 @@ export const draw = (data, state) => {
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
       <text x="232" y="14" font-size="13">drawn in ${n} steps</text>${tiles(greys(data.digits[state.n][state.rho]), 232, 20, "currentColor")}
-      <text x="232" y="71" font-size="13">valves change: <tspan fill="var(--t-purple)">■</tspan> more, <tspan fill="var(--t-orange)">■</tspan> less ink</text>${frames(232, 77)}${tiles(changed.map((u) => GAIN * u), 232, 77, "var(--t-purple)")}${tiles(changed.map((u) => -GAIN * u), 232, 77, "var(--t-orange)")}
+      <text x="232" y="71" font-size="13">valves change: <tspan fill="var(--t-purple)">■</tspan> more, <tspan fill="var(--t-orange)">■</tspan> less ink</text>${frames(232, 77)}${tiles(changed, 232, 77, "var(--t-purple)")}${tiles(changed.map((u) => -u), 232, 77, "var(--t-orange)")}
       <text x="232" y="128" font-size="13">real digits</text>${tiles(greys(data.real), 232, 134, "currentColor")}
       <text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ring</text>
       ${rows.join("")}<text x="${gauge(LOW)}" y="278" font-size="13">near</text><text x="${gauge(HIGH)}" y="278" text-anchor="end" font-size="13">far</text><text x="${(gauge(LOW) + gauge(HIGH)) / 2}" y="278" text-anchor="middle" font-size="13">tick: × 2</text><circle cx="238" cy="${H - 8}" r="6" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="250" y="${H - 4}" font-size="13">all valves open, as many steps</text></svg>`,
