@@ -18,6 +18,16 @@ const translators = {
   pieces: pageTranslator,
 };
 
+/** A paragraph with this source between two words. */
+const around = (source) => {
+  const block = document.createElement("p");
+  block.append("Before ", source, " after");
+  return block;
+};
+
+/** An async function of p and box, made of its text. */
+const recipe = (text) => (async () => {}).constructor("p", "box", text);
+
 /** Formula by formula, after a translator of this kind: texts wrapped, letters changed, changed in sight; prose translated. */
 async function damage(kind, how) {
   const blocks = FIVE.map(lab.make);
@@ -284,5 +294,5 @@ async function paragraphs() {
   await document.fonts.ready;
 }
 
-Object.assign(lab, { arrival, away, batches, contest, damage, deaf, fitted, now, paragraphs, selected, woken });
+Object.assign(lab, { around, arrival, away, batches, contest, damage, deaf, fitted, now, paragraphs, recipe, selected, woken });
 lab.ready = true;
