@@ -20,7 +20,7 @@ const place = (name, [x, y], unit = UNIT) => [MIDDLES[name][0] + unit * x, MIDDL
 const line = (from, to, more) => `<path d="M${from.map((u) => u.toFixed(1)).join(" ")}L${to.map((u) => u.toFixed(1)).join(" ")}" ${more}/>`;
 
 const arrow = (name, [x, y], term, text) => {
-  const written = ([u, v]) => `<text x="${u.toFixed(1)}" y="${(v + 5).toFixed(1)}" text-anchor="middle" font-style="italic" font-size="17" fill="var(--t-${term})">${text}</text>`;
+  const written = ([u, v]) => `<text x="${u.toFixed(1)}" y="${(v + 5).toFixed(1)}" text-anchor="middle" font-style="italic" font-size="17" fill="var(--t-${term})" stroke="var(--pst-color-background, white)" stroke-width="3" paint-order="stroke">${text}</text>`; // its halo keeps it from the dashes
   if (!x && !y) return written(place(name, [0.2, -0.24]));
   const tip = place(name, [x, y], 0.97 * UNIT), base = place(name, [0, 0]);
   const barb = (turn) => [x * Math.cos(turn) - y * Math.sin(turn), x * Math.sin(turn) + y * Math.cos(turn)];
