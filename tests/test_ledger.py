@@ -136,12 +136,27 @@ def test_a_result_without_a_label_is_left_to_the_mistakes(build):
 
 
 def test_unbalanced(build):
-    """A broken variant is no evidence for its claim; a check needs a claim."""
-    done, _ = build(CLAIM, f"from helpers import check\n{BREAKS}\ncheck.close('other', 1, 1, atol=0)")
+    """A broken variant is no evidence for its claim; a check needs a claim: one that has none is what it means."""
+    code = f"from helpers import check\n{BREAKS}\nfor id in 'a-' + 'clam', 'other':\n    check.close(id, 1, 1, atol=0)"
+    done, _ = build(CLAIM + CLAIM.replace("a-c", "b-c"), code)
     said = done.said
     assert done.returncode != 0
-    assert "one.ipynb, cell cell-0, line 4: claim 'a-claim' has no check: write check.close(\"a-claim\", …)" in said
-    assert "one.ipynb, cell cell-1: check 'other' has no claim: correct the id" in said
+    assert "cell cell-1, line 2: check 'a-clam' has no claim, and claim 'a-claim' (cell cell-0, line 4) has no" in said
+    assert "cell cell-1, line 3: check 'other' has no claim, and claim 'b-claim' (cell cell-0, line 8) has no" in said
+    assert "write check" not in said
+
+
+def test_a_check_without_a_claim_names_the_nearest(build):
+    done, _ = build(CLAIM, f"from helpers import check\n{PASSES}\ncheck.close('a-clam', 1, 1, atol=0)")
+    assert "one.ipynb, cell cell-1, line 3: check 'a-clam' has no claim: correct the id, or give it to a" in done.said
+    assert "label; the nearest label is 'a-claim' (cell cell-0, line 4)" in done.said
+
+
+def test_a_claim_without_a_check_is_told_with_its_place(build):
+    """A broken variant is no evidence for it."""
+    done, _ = build(CLAIM, f"from helpers import check\n{BREAKS}")
+    said = "one.ipynb, cell cell-0, line 4: claim 'a-claim' has no check: write check.close(\"a-claim\", …)"
+    assert done.returncode != 0 and said in done.said
 
 
 def test_a_failing_check_stops_the_build(build):

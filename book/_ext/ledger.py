@@ -7,6 +7,8 @@ same as data: ledger.json, as assets/ledger.schema.json describes it.
 """
 
 import json
+import re
+from difflib import get_close_matches
 from html import escape
 from math import inf
 from pathlib import Path
@@ -99,17 +101,35 @@ def verify(app, env):
         stated, ran = claims(env, docname), records(env).get(docname, [])
         sound = {record["id"] for record in ran if record["kind"] != BROKEN}
         file = env.doc2path(docname, base=False)
-        for id in (id for id in stated if id not in sound):
-            place = env.proof_list[id].get("place", "")
-            if place or not file.endswith(".ipynb"):  # of a result that has no label mistakes.py tells that
-                problems.append(f"{file}{place}: claim '{id}' has no check: write check.close(\"{id}\", …) under it")
+        places = {id: env.proof_list[id].get("place", "") for id in stated}
+        # Of a result that has no label mistakes.py tells that.
+        unchecked = [id for id in stated if id not in sound and (places[id] or not file.endswith(".ipynb"))]
         strange = {r["id"]: r["cell"] for r in reversed(ran) if r["id"] not in stated}
         for id, cell in sorted(strange.items()):
-            what = f"check '{id}' has no claim: correct the id, or give it to a statement as its label"
-            problems.append(f"{file}, cell {cell}: {what}")
+            nearest = next(iter(get_close_matches(id, unchecked or [id for id in stated if places[id]], 1, 0)), None)
+            if nearest in unchecked:  # one mistake, seen from both sides
+                unchecked.remove(nearest)
+                meant = f", and claim '{nearest}' ({places[nearest].strip(', ')}) has no check: give both the same id"
+            else:
+                meant = ": correct the id, or give it to a statement as its label"
+                if nearest:
+                    meant += f"; the nearest label is '{nearest}' ({places[nearest].strip(', ')})"
+            line = line_of(id, env.doc2path(docname), cell)
+            problems.append(f"{file}, cell {cell}, line {line}: check '{id}' has no claim{meant}")
+        for id in unchecked:
+            problems.append(f"{file}{places[id]}: claim '{id}' has no check: write check.close(\"{id}\", …) under it")
     if problems:  # raised here, before the environment is saved, so that the next build looks again
         raise ExtensionError("the ledger does not balance:\n  " + "\n  ".join(problems))
     return [env.ledger_page] if hasattr(env, "ledger_page") else []
+
+
+def line_of(id, path, cell):
+    """The line of a cell that names the id in quotes; else, for a loop may have made it, the first that checks."""
+    source = next(c.source for c in nbformat.read(path, as_version=4).cells if c.id == cell)
+    for sign in (rf"[\"']{id}[\"']", r"\bcheck\.", ""):
+        for number, line in enumerate(source.splitlines(), 1):
+            if re.search(sign, line):
+                return number
 
 
 def resolve(app, doctree, docname):
