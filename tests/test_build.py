@@ -274,18 +274,47 @@ def test_an_error_is_told_where_it_arose_with_all_its_lines(tmp_path):
     """Also in a function of an earlier cell, and in a cell whose text stands in another one too."""
     path = tmp_path / "a.ipynb"
     write(path, "A", "n = 5", "B", "n = 5\nf(n)")
-    frames = "Cell In[2], line 2\n1 n = 5\n----> 2 f(n)\n\nCell In[1], line 1, in f(x)\n"
+    frames = "cell-3\nCell In[2], line 2\n1 n = 5\n----> 2 f(n)\n\nCell In[1], line 1, in f(x)\n"
     message = "ValueError: x is [1\n 2]; it must be 1"
     place = "cell cell-1, line 1, called in cell cell-3, line 2"
     assert provenance.why(path, frames + message) == f"{path}, {place}: ValueError: x is [1 2]; it must be 1"
     assert len(provenance.why(path, frames + message.replace("1", "1 " * 999))) < 700
-    assert "the kernel died" in provenance.why(path, None)
+    assert "could not be run" in provenance.why(path, None)
 
 
-def test_a_notebook_that_is_no_json_is_named_with_the_line(tmp_path):
-    (tmp_path / "a.ipynb").write_text('{"cells":\n [,')
-    with pytest.raises(ExtensionError, match=r"a\.ipynb is not JSON: .*line 2 column 3"):
-        provenance.digest(tmp_path / "a.ipynb")
+def test_an_argument_is_told_with_its_own_line(tmp_path):
+    """Where it has one: a call is told by Python with the line in which it begins."""
+    path = tmp_path / "a.ipynb"
+    write(path, "A", 'n = 5\nshow(\n    fig,\n    caption="A",\n    alt="$n$",\n)\nb(\n    c=1,\n)')
+    told = lambda line, message: provenance.why(path, f"cell-1\nCell In[1], line {line}\n{message}")
+    assert "cell cell-1, line 5: ValueError: alt is" in told(2, "ValueError: alt is '$n$'; it must be words")
+    assert "cell cell-1, line 4: TypeError: claim a-b: caption has" in told(2, "TypeError: claim a-b: caption has 2")
+    assert "cell cell-1, line 2: ValueError: c is" in told(2, "ValueError: c is 1; it must be 2")
+    assert "cell cell-1, line 2: NameError" in told(2, "NameError: name 'fig' is not defined")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("import os\nos._exit(1)", "the kernel died"), ("while True:\n    pass", "the cell took too long")],
+)
+def test_a_cell_that_ends_its_kernel_or_never_ends_is_named(tmp_path, code, said):
+    path = tmp_path / "a.ipynb"
+    write(path, "A", "n = 1", "B", code, "C", "n = 2")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    how = SimpleNamespace(timeout=2, allow_errors=False)
+    result = provenance.Worker.execute(SimpleNamespace(nb=notebook, uri=str(path)), how)
+    assert result.err and provenance.why(path, result.exc_string).startswith(f"{path}, cell cell-3: {said}")
+
+
+def test_a_notebook_that_cannot_be_read_is_named_with_the_place(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.write_text('{"cells":\n [{"id": "one"}, {"id": "two",\n "source": [,')
+    with pytest.raises(ExtensionError, match=r"a\.ipynb, cell two, line 3 of the file: not JSON, .*: mend it there"):
+        provenance.digest(path)
+    path.write_text(write(path, "A").replace('"cell_type": "markdown",', ""))
+    with pytest.raises(ExtensionError, match=r"a\.ipynb, cell cell-0: it has no cell_type: add that"):
+        provenance.digest(path)
 
 
 def test_a_formula_keeps_the_point_after_it():

@@ -19,6 +19,8 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.reader import NotJSONError
 from sphinx.errors import ExtensionError
 
@@ -41,6 +43,11 @@ SKETCH = re.compile(r"\b(?:sketch|numbers)\(\s*[\"']([\w-]+)")
 IMPORT = re.compile(r"^\s*(?:from helpers import (.+)|(?:from|import) helpers\.(\w+))", re.MULTILINE)
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Iteration|Warning)\b", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# Errors whose own words name neither the cell nor what to do.
+STOPPED = {
+    DeadKernelError: "the kernel died, of too little memory or of what the cell called: run it in `make lab`",
+    CellTimeoutError: "the cell took too long: let it do less, or set execution.timeout in the notebook's metadata",
+}
 
 
 def record(app, config):
@@ -76,8 +83,15 @@ def digest(path):
     """A digest of all that the notebook at `path` depends on beside its own code."""
     try:
         notebook = nbformat.read(path, as_version=4)
-    except NotJSONError as error:  # its cause has the line
-        raise ExtensionError(f"{path} is not JSON: {error.__cause__}") from error
+    except NotJSONError as error:
+        wrong = error.__cause__  # which has the place
+        within = "".join(f", cell {id}" for id in re.findall(r'"id": "([^"]*)"', wrong.doc[: wrong.pos])[-1:])
+        what = f"not JSON, {wrong.msg}: mend it there, or take back the last version"
+        raise ExtensionError(f"{path}{within}, line {wrong.lineno} of the file: {what}") from error
+    for number, cell in enumerate(notebook.cells, 1):
+        if missing := {"cell_type", "metadata", "source"} - set(cell):
+            what = f"it has no {' and no '.join(sorted(missing))}: add that, or take back the last version"
+            raise ExtensionError(f"{path}, cell {cell.get('id', number)}: {what}")
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     files = [*imported(code), *([HELPERS / "book.mplstyle"] if "helpers.book" in code else [])]
     files += [*sorted(HELPERS.glob("*.js")), *(SKETCHES / f"{name}.js" for name in sorted(set(SKETCH.findall(code))))]
@@ -129,8 +143,24 @@ def run(app, env, docnames):
         pool = Pool(min(len(stale), os.cpu_count() + 1))
         for doc, path in zip(stale, paths, strict=True):
             data = ProcessData(pks[path], path, cache, app.config.nb_execution_timeout, False)
-            app.running[doc] = pool.apply_async(ExecutionWorkerLocalMProc(), [data])
+            app.running[doc] = pool.apply_async(Worker(), [data])
         pool.close()
+
+
+class Worker(ExecutionWorkerLocalMProc):
+    """Runs a notebook; its traceback begins with the cell that ran, which not every error names."""
+
+    @staticmethod
+    def execute(project_nb, data):
+        folder, ran = str(Path(project_nb.uri).parent), ["?"]
+        keep = lambda cell, cell_index: ran.append(cell.id)
+        try:
+            result = single_nb_execution(project_nb.nb, folder, data.timeout, data.allow_errors, on_cell_start=keep)
+        except DeadKernelError as error:
+            result = ExecutionResult(project_nb.nb, folder, 0, error)
+        if result.err:
+            result.exc_string = f"{ran[-1]}\n{STOPPED.get(type(result.err), result.exc_string)}"
+        return result
 
 
 def wait(app, doc, source):
@@ -145,21 +175,34 @@ def wait(app, doc, source):
 
 
 def why(path, traceback):
-    """File, cell, line and message of the error that stopped a notebook."""
+    """File, cell, line and message of the error that stopped a notebook: `traceback` is what `Worker` has kept."""
     if not traceback:
-        return f"{path}: the kernel died, of too little memory or of what it called: run it in `make lab` to see where"
-    text = ANSI.sub("", traceback).rstrip()
+        return f"{path}: it could not be run; the lines above say why"
+    ran, _, text = ANSI.sub("", traceback).rstrip().partition("\n")
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" and c.source.strip()]
     frames = [(int(n), line) for n, line in re.findall(r"Cell In\[(\d+)\], line (\d+)", text)]
-    places = [f"cell {cells[n - 1].id}, line {line}" for n, line in frames if n <= len(cells)]
-    if not places:  # it took too long
-        places = [f"cell {c.id}" for c in cells if f"\n{c.source.strip()}\n" in text][:1]
-    called = f", called in {places[0]}" if len(set(places)) > 1 else ""
     starts = [found.start() for found in ERROR.finditer(text)]
     message = " ".join(text[starts[-1] if starts else text.rfind("\n") + 1 :].split())
+    argument = re.match(r"\w+: (?:claim \S+: )?(\w+) (?:is|has|holds) ", message)  # which stands in a line of its own
+    frames = [(cells[n - 1], int(line)) for n, line in frames if n <= len(cells)]
+    if argument and frames:
+        frames[-1] = frames[-1][0], line_of(argument[1], *frames[-1])
+    places = [f"cell {cell.id}, line {line}" for cell, line in frames]
+    places = places or [f"cell {ran}"]  # it took too long, or its kernel died
+    called = f", called in {places[0]}" if len(set(places)) > 1 else ""
     if len(message) > 500:
         message = f"{message[:250]} … {message[-250:]}"
-    return f"{path}, {places[-1] if places else 'cell ?'}{called}: {message}"
+    return f"{path}, {places[-1]}{called}: {message}"
+
+
+def line_of(argument, cell, line):
+    """The line of an argument that has one of its own in the call that starts at `line`; else that one."""
+    for number, text in enumerate(cell.source.splitlines()[line:], line + 1):
+        if not text.startswith((" ", ")")):
+            break
+        if text.strip().startswith(f"{argument}="):
+            return number
+    return line
 
 
 def read_digests(app):
