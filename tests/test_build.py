@@ -191,7 +191,9 @@ def test_a_figure_has_the_place_of_its_cell_and_keeps_its_label(told):
     raw = nodes.raw("", '<figure class="explore" id="fig-a">x<figcaption>y</figcaption></figure>', format="html")
     raw.source, raw.line = "a.ipynb", 20_002
     page = new_document("")
-    page += [nodes.container("", raw), nodes.container("", raw.deepcopy())]
+    source = nodes.literal_block("", 'show(\n    fig,\n    label="fig-a",\n    caption="y",\n)\nshow(caption="z")')
+    page += nodes.container("", source, nodes.container("", raw), nb_element="cell_code")
+    page += nodes.container("", raw.deepcopy())
     pictures.Pictures(page).apply()
     figures = list(page.findall(nodes.figure))
     assert [(figure.source, figure.line) for figure in figures] == [("a.ipynb", 20_002)] * 2
@@ -261,6 +263,7 @@ def test_a_chapter_depends_on_the_helpers_it_imports_and_no_others():
     assert names("import numpy\nfrom helpers.streaming import fold") == door | {"streaming"}
     assert names("import numpy") == set()
 
+    assert [figure.children[-1].line for figure in figures] == [20_005, 20_002]
 
 def test_the_error_of_a_notebook_is_told_with_its_cell():
     cell = next(c for c in nbformat.read(NOTEBOOK, as_version=4).cells if c.cell_type == "code")

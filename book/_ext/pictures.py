@@ -36,7 +36,9 @@ class Pictures(SphinxTransform):
                 output = output.parent
             if found := FIGURE.fullmatch(text):
                 figure = self.figure(*found.groups())
-                figure.source, figure.line = raw.source, raw.line  # the place of what is wrong in its caption
+                for node in (figure, figure.children[-1]):  # the places of what is wrong with it, and in its caption
+                    node.source, node.line = raw.source, raw.line
+                figure.children[-1].line += line_of_caption(output, found[1]) - 1
                 if found[1] in self.document.nameids:  # to note it once more would take it from both
                     LOGGER.warning('Duplicate explicit target name: "%s"', found[1], location=figure)
                     self.document.set_id(figure)  # another one
@@ -56,6 +58,16 @@ class Pictures(SphinxTransform):
         figure += nodes.raw("", after, format="html")
         figure += nodes.caption("", "", *mixed(html.unescape(caption), str, nodes.Text))
         return figure
+
+
+def line_of_caption(output, label):
+    """The line of its cell where the caption of the figure with this label begins, which mostly follows the label."""
+    cell = output.parent
+    while cell is not None and cell.get("nb_element") != "cell_code":
+        cell = cell.parent
+    source = cell.children[0].astext() if cell else ""
+    at = max(source.find("caption=", source.find(label)), source.find("caption="), 0)
+    return source.count("\n", 0, at) + 1
 
 
 def mixed(text, tex, between=lambda part: nodes.raw("", part, format="html")):
