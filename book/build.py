@@ -35,7 +35,9 @@ MISSING = (
 )
 ELSEWHERE = re.compile(rf"(?:{'|'.join(MISSING)}) '?([^'\s\[]+)")
 # Said with a wrong place, or with none, of what is told with its place too: it counts where nothing else is told.
-AGAIN = re.compile(r"\.rst: WARNING: |: (Duplicate explicit target name: \"fig-|duplicate label fig-|Duplicate ID: )")
+AGAIN = re.compile(
+    r"\.rst: WARNING: |: (Duplicate explicit target name: \"fig-|duplicate label fig-|Duplicate ID: |the cell checks, )"
+)
 ADVICE = [
     ("could not find bibtex key", "add it to book/references.bib, or correct it"),
     ("undefined label|equation not found|target not found", "correct the name, or give the label to what is meant"),

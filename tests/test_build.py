@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from docutils import nodes
+from docutils.core import publish_doctree
 from docutils.utils import new_document
+from myst_parser.docutils_ import Parser
 from pypdf import PdfReader
 from sphinx.errors import ExtensionError
 
@@ -139,6 +141,71 @@ def test_results_have_labels_and_solutions_an_exercise():
     assert len(list(mistakes.directives(text, {"a", "ex-a"}))) == 1
 
 
+def text(id, old, new):
+    def change(cells):
+        assert old in cells[id]["source"]
+        cells[id]["source"] = cells[id]["source"].replace(old, new, 1)
+
+    return change
+
+
+def form(id, **metadata):
+    return lambda cells: cells[id].update(metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "said"),
+    [
+        (form("checked", tags=["check"]), ("checked", 1), "open in JupyterLab: add"),
+        (form("checked", jupyter={"source_hidden": True}), ("checked", 1), "open on the page: give it one of the tags"),
+        (
+            form("checked"),
+            ("checked", 2),
+            "check stands in an open cell, and lacks the tag 'check' or 'machinery': add",
+        ),
+        (form("idea", tags=["check", "broken"], jupyter={"source_hidden": True}), ("idea", 1), "tags check and broken"),
+        (text("broken", "check.fails(", "n = 1\ncheck.close(n)\ncheck.fails("), ("broken", 2), "check.close stands"),
+        (text("idea", "def", "x = torch.rand(3)\n\ndef"), ("idea", 1), "torch.manual_seed(seed()): put it"),
+        (text("breaks", "{solution} ex-PREFIX-2", "{note}"), ("breaks", 21), "{solution} ex-PREFIX-2 under it"),
+        (text("broken", "check.fails(", "print("), ("title", 1), "write a check.fails"),
+        (text("opening", "explore(", "show("), ("title", 1), "make one with explore"),
+        (text("breaks", "{include}", "{literalinclude}"), ("breaks", 1), "chapter_end.md: add it"),
+        (text("title", "plain", "plain " * 150), ("opening", 1), "words stand before the first picture: 150 may"),
+        (form("setup"), ("setup", 1), "open before any picture: move it"),
+    ],
+)
+def test_a_chapter_has_its_form(change, place, said):
+    cells = json.loads((ROOT / "book/chapter.ipynb").read_text("utf-8"))["cells"]
+    cells = {cell["id"]: cell | {"source": "".join(cell["source"])} for cell in cells}
+    seen = lambda: [*mistakes.ranks(made := list(cells.values())), *mistakes.unseeded(made), *mistakes.lacks(made)]
+    assert seen() == []
+    change(cells)
+    [(n, line, words), *_] = seen()[::-1]
+    assert (list(cells)[n], line) == place and said in words, words
+
+
+def test_a_chapter_has_four_exercises():
+    cells = [{"cell_type": "markdown", "source": "```{exercise} A\n:class: b\n:label: ex-a\n```\n{solution} ex-a"}]
+    assert "has four exercises or more, and this one 1" in [words for *_, words in mistakes.lacks(cells)][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("a <b>c</b> <br> d <img src='e'/>", []),
+        ("a\nb <b>c *d*", [(2, "<b> is never closed: close it")]),
+        ("a\n\n- b <i>c <b>d</i></b>", [(3, "<i> is never closed: close it"), (3, "</i> closes nothing: drop it")]),
+        ("<div>\n\na\n\n</div>", []),
+        ("a\n\n<div>\n\na", [(3, "<div> is never closed: close it")]),
+        ("`<b>` and $a<b$", []),
+    ],
+)
+def test_markup_is_closed(tmp_path, told, text, wrong):
+    page = publish_doctree(text, parser=Parser(), settings_overrides={"myst_enable_extensions": ["dollarmath"]})
+    mistakes.markup(app(tmp_path), page)
+    assert [(line, words.removesuffix(" in the same paragraph")) for (_, line), words in told] == wrong
+
+
 def test_labels_and_ids_are_given_once(tmp_path, told):
     """Also where the other notebook is not built with this one; a curve may have any label."""
     write(tmp_path / "a.ipynb", ":label: a", 'show(fig, label="fig-a")\nplot(x, label="c")')
@@ -196,6 +263,7 @@ def test_a_figure_has_the_place_of_its_cell_and_keeps_its_label(told):
     page += nodes.container("", raw.deepcopy())
     pictures.Pictures(page).apply()
     figures = list(page.findall(nodes.figure))
+    assert [figure.children[-1].line for figure in figures] == [20_005, 20_002]
     assert [(figure.source, figure.line) for figure in figures] == [("a.ipynb", 20_002)] * 2
     assert [figure["names"] for figure in figures] == [["fig-a"], []]  # the first keeps it
     assert len({*figures[0]["ids"], *figures[1]["ids"]}) == 2
@@ -263,11 +331,10 @@ def test_a_chapter_depends_on_the_helpers_it_imports_and_no_others():
     assert names("import numpy\nfrom helpers.streaming import fold") == door | {"streaming"}
     assert names("import numpy") == set()
 
-    assert [figure.children[-1].line for figure in figures] == [20_005, 20_002]
 
 def test_the_error_of_a_notebook_is_told_with_its_cell():
     cell = next(c for c in nbformat.read(NOTEBOOK, as_version=4).cells if c.cell_type == "code")
-    traceback = f"----\n{cell.source}\n----\n\x1b[31mCell In[1], line 2\x1b[0m\nValueError: x is 3; it must be 4"
+    traceback = f"a\n----\n{cell.source}\n----\n\x1b[31mCell In[1], line 2\x1b[0m\nValueError: x is 3; it must be 4"
     assert (
         provenance.why(NOTEBOOK, traceback) == f"{NOTEBOOK}, cell {cell.id}, line 2: ValueError: x is 3; it must be 4"
     )
