@@ -8,10 +8,7 @@ import re
 import string
 import zlib
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 from tqdm import tqdm
 
 from helpers.check import TERMS
@@ -189,6 +186,10 @@ def _layout(figs):
 
     So axes stay where they are from frame to frame, and drawing takes a quarter of the time.
     """
+    import matplotlib.pyplot as plt  # here and below: the build and the tests of pages show nothing and need not wait
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
     boxes = []
     for fig in figs:
         if not isinstance(fig, Figure):
@@ -221,6 +222,9 @@ def _picture(fig, alt, label):
     Clips, letters and markers are named by content and `label`: shared between figures, they would vanish from all
     of them where the first is not rendered.
     """
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
     if not isinstance(fig, Figure):
         raise TypeError(f"fig is {type(fig).__name__}; it must be a matplotlib Figure: end draw with `return fig`")
     file = io.StringIO()
@@ -312,8 +316,9 @@ def _template(which, alt, grid):
     """`alt` or `see` as a function of the parameters, with each text checked."""
     if callable(alt):
         return lambda **point: _alt(alt(**point), which)
+    _alt(alt, which)
     try:
-        fields = {field for _, field, _, _ in string.Formatter().parse(_alt(alt, which)) if field is not None}
+        fields = {field for _, field, _, _ in string.Formatter().parse(alt) if field is not None}
         if (fields != set(grid)) if which == "alt" else not fields <= set(grid):
             raise ValueError(f"it has the fields {sorted(fields)} and must name each parameter: {sorted(grid)}")
         alt.format(**{name: values[0] for name, values in grid.items()})
