@@ -7,6 +7,8 @@ CHAPTER ?=
 LEAST ?= 0
 SHARD ?=
 BIN := .venv/bin
+# Plugins of pytest that the tests of one chapter do without; to load them takes a second in each worker.
+FEW := -o addopts= --no-loadscope-reorder -p no:nbmake -p no:anyio -p no:hypothesispytest
 
 .PHONY: book pdf chapter new test module mutants browsers audit seeds bench checkpoint serve lab fix lint clean pins browser engines
 
@@ -21,7 +23,7 @@ pdf: book
 chapter: .venv/installed browser engines
 	@echo "Running, building and testing chapter $(N) with seed $(SEED)."
 	@BOOK_SEED=$(SEED) $(BIN)/python book/build.py $(N)
-	@BOOK_HTML=_build/chapters/$(N)/_build/html COLUMNS=300 $(BIN)/pytest -q tests/test_pages.py tests/test_notebooks.py -k $(N)_
+	@BOOK_HTML=_build/chapters/$(N)/_build/html $(BIN)/pytest -q -n 2 --tb=short -rN $(FEW) tests/test_pages.py tests/test_notebooks.py -k $(N)_
 
 test: book
 	@echo "Testing the helpers, every notebook (seed $${BOOK_SEED:-1}; the book itself ran with 0) and the built pages."
@@ -108,10 +110,9 @@ seeds: .venv/installed browser engines
 	@$(BIN)/python tests/seeds.py --seeds "$(SEEDS)" --chapter "$(CHAPTER)"
 
 browser: .venv/installed
-	@$(BIN)/python -m helpers.browser > /dev/null 2>&1 || { command -v apt-get > /dev/null \
+	@$(BIN)/python src/helpers/browser.py 2> /dev/null || { { command -v apt-get > /dev/null \
 	  && echo "Installing Chromium for chapter 8 and for the tests of the pages." && as=$$([ $$(id -u) = 0 ] || echo sudo -n) \
-	  && $$as apt-get update -qq && $$as apt-get install -qq -y chromium > /dev/null; } || true
-	@$(BIN)/python -m helpers.browser
+	  && $$as apt-get update -qq && $$as apt-get install -qq -y chromium > /dev/null; }; $(BIN)/python src/helpers/browser.py; }
 
 engines: tests/engines/node_modules/.package-lock.json
 
