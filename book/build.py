@@ -42,6 +42,8 @@ ADVICE = [
     ("could not find bibtex key", "add it to book/references.bib, or correct it"),
     ("undefined label|equation not found|target not found", "correct the name, or give the label to what is meant"),
     ("duplicate label of equation", "give it another name"),
+    ("cannot be set", "correct the TeX"),
+    ("Unknown (option|directive|interpreted text role)", "correct the name"),
 ]
 NOT_OURS = ("_build", "node_modules", "__pycache__")
 TOC = """format: jb-book

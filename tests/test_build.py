@@ -170,7 +170,7 @@ def form(id, **metadata):
         (text("broken", "check.fails(", "print("), ("title", 1), "write a check.fails"),
         (text("opening", "explore(", "show("), ("title", 1), "make one with explore"),
         (text("breaks", "{include}", "{literalinclude}"), ("breaks", 1), "chapter_end.md: add it"),
-        (text("title", "plain", "plain " * 150), ("opening", 1), "words stand before the first picture: 150 may"),
+        (text("title", "plain", "plain " * 150), ("opening", 1), "words stand before the first picture: leave 150"),
         (form("setup"), ("setup", 1), "open before any picture: move it"),
     ],
 )
@@ -193,10 +193,13 @@ def test_a_chapter_has_four_exercises():
     ("text", "wrong"),
     [
         ("a <b>c</b> <br> d <img src='e'/>", []),
-        ("a\nb <b>c *d*", [(2, "<b> is never closed: close it")]),
-        ("a\n\n- b <i>c <b>d</i></b>", [(3, "<i> is never closed: close it"), (3, "</i> closes nothing: drop it")]),
+        ("a\nb <b>c *d*", [(2, "<b> is not closed: close it")]),
+        (
+            "a\n\n- b <i>c <b>d</i></b>",
+            [(3, "<i> is not closed: close it"), (3, "</i> closes nothing: open or drop it")],
+        ),
         ("<div>\n\na\n\n</div>", []),
-        ("a\n\n<div>\n\na", [(3, "<div> is never closed: close it")]),
+        ("a\n\n<div>\n\na", [(3, "<div> is not closed: close it")]),
         ("`<b>` and $a<b$", []),
     ],
 )

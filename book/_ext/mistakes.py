@@ -130,7 +130,7 @@ def lacks(cells):
     for n, cell in enumerate(cells):  # up to the first picture
         if PICTURE.search(cell["source"]):
             if words > 150:
-                yield n, 1, f"{words} words stand before the first picture: 150 may"
+                yield n, 1, f"{words} words stand before the first picture: leave 150 at most"
             break
         if cell["cell_type"] == "markdown":
             words += len(cell["source"].split())
@@ -227,8 +227,8 @@ def markup(app, doctree):
         for tag, piece in tags.open + tags.stray:
             start = parent.rawsource.find(piece.astext())
             line = (piece.line or 0) + parent.rawsource.count("\n", 0, max(start, 0))
-            what = f"{tag} is never closed: close it" if (tag, piece) in tags.open else f"{tag} closes nothing: drop it"
-            LOGGER.warning(f"{what} in the same paragraph", location=(app.env.docname, line), type="mistake")
+            what = "is not closed: close it" if (tag, piece) in tags.open else "closes nothing: open or drop it"
+            LOGGER.warning(f"{tag} {what} in the same paragraph", location=(app.env.docname, line), type="mistake")
 
 
 def left_out(app, env):
