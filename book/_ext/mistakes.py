@@ -186,9 +186,8 @@ def outputs(app, doctree):
         while parent is not None and parent.get("nb_element") != "cell_code":
             parent = parent.parent
         if parent is not None:
-            LOGGER.warning(
-                "a figure is shown without show(fig, label=…, caption=…, alt=…)", location=parent, type="mistake"
-            )
+            what = "a figure is shown as it is: end the cell with show(fig, label=…, caption=…, alt=…)"
+            LOGGER.warning(what, location=parent, type="mistake")
 
 
 class Tags(HTMLParser):
