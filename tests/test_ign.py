@@ -1,15 +1,42 @@
 """helpers.ign: the optimizer against torch's, the measures against cases by hand, networks alone and together."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_ind
 
 from helpers import ign
 from helpers.ign import Setting
 
 SHIPPED = Path(__file__).parents[1] / "notebooks" / "06_ign_as_gan.npz"
+
+
+SMALL = {"seeds": [0, 1], "marks": (30, 60, 125), "film": (30, 125), "digit_steps": 0, "shown": (30, 125)}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small run of the experiment, whose best rates differ from mark to mark; and its runs, as (settings, kept)."""
+    runs, trained = [], (ign.train_ign, ign.train_gan)
+
+    def record(*args, train, at, **more):
+        found = train(*args, **more)
+        runs.append((args[at], found[0] if "tell" in more else found))
+        return found
+
+    ign.train_ign, ign.train_gan = (partial(record, train=train, at=i) for i, train in enumerate(trained))
+    try:
+        return ign.experiment(**SMALL), runs
+    finally:
+        ign.train_ign, ign.train_gan = trained
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return dict(np.load(SHIPPED))
 
 
 def gauss(*shape, seed=0):
@@ -123,6 +150,8 @@ def test_reach():
     x = torch.arange(21.0)[:, None].expand(21, 2)[None]  # neighbours at the distance √2
     near, reached = ign.reach(torch.tensor([[[0.9, 0.9], [50.0, 50.0]]]), x)
     assert (near, reached) == (0.5, pytest.approx(2 / 21))  # 0 and 1 are within √2 of 0.9
+    near, reached = ign.reach(x[:, 5:6], x)  # √2 is near, too
+    assert (near, reached) == (1, pytest.approx(3 / 21))
 
 
 def test_frechet_of_a_shift_and_of_a_scale():
@@ -198,23 +227,75 @@ def test_what_is_shipped_is_small_and_whole():
     assert all(array.dtype == np.float16 for array in arrays.values())
 
 
-def test_the_command_makes_and_compares(tmp_path, monkeypatch):
+def test_the_experiment_makes_what_is_shipped(small, shipped):
+    made, seeds = small[0], slice(2)
+    pairs = {name: (made[name][..., 0, :], shipped[name][..., seeds, 0, :]) for name in ("players", "case_players")}
+    no_modes = lambda v: np.delete(v, 3, -1)  # which jump
+    for name in ("scores", "cases"):
+        pairs[name] = no_modes(made[name][..., 0, :]), no_modes(shipped[name][..., seeds, 0, :])
+    pairs["held"] = made["held"][..., 0], shipped["held"][..., seeds, 0]
+    pairs["film"] = made["film"][:, 0], shipped["film"][:, 0]
+    pairs["level"] = made["level"], shipped["level"][:, :, seeds]
+    for name, (a, b) in pairs.items():
+        np.testing.assert_allclose(a.astype(float), b.astype(float), atol=0.01, rtol=0.01, err_msg=name)
+
+
+def test_the_experiment_shows_the_networks_that_it_names(small):
+    made, runs = small
+    (settings, kept), *gans, (shifted, of_control) = runs
+    dots = lambda one, W, widths: ign.acting(W[None], widths)(ign.sample([one], 4, 300)[1])[0]
+    near = lambda a, b: np.testing.assert_allclose(a, b, atol=0.005, rtol=1e-3)
+    for i, centre in enumerate((0.0, 3.0)):
+        one = settings.index(Setting(0, rate=ign.CASE, centre=centre))
+        near(made["film"][i], torch.stack([kept[k][one] for k in (30, 125)]))
+    for got, more in zip(made["case_clouds"], ign.CASES.values(), strict=True):
+        one = Setting(0, rate=ign.CASE, **more)
+        near(got, dots(one, kept[125][settings.index(one)], ign.IGN))
+    for i, (name, (those, W)) in enumerate(zip(ign.MODELS, [runs[0], runs[0], *gans], strict=True)):
+        for j, row in enumerate(made["held"][i].astype(float)):  # (rate, seed, mark)
+            one = ign.match(name, [0], [ign.RATES[row[:, :, 2].mean(1).argmin()]])[j]
+            for k, step in enumerate(ign.marks_of(name, (30, 125))):
+                near(made["clouds"][i, j, k], dots(one, W[step][those.index(one)], ign.IGN if i < 2 else ign.FORGER))
+    assert shifted == [Setting(s, rate=ign.CASE, centre=3.0) for s in (0, 1)]
+    W = of_control[41]  # 125 / 3.0543
+    near(made["control"], ign.scored(shifted, {41: W}, ign.FORGER)[1].squeeze(1))
+    near(made["control_cloud"], dots(shifted[0], W[0], ign.FORGER))
+
+
+def test_marks_of_as_many_operations():
+    assert [ign.marks_of(name, [1, 125]) for name in ("IGN", "WGAN-GP", "EBGAN")] == [[1, 125], [1, 41], [2, 235]]
+
+
+def test_differences_against_welch_s_error():
+    rng, shapes = np.random.default_rng(0), {"film": (2, 3, 4), "scores": (4, 2, 2, 3, 4, 7), "control": (6, 7)}
+    a, b = ({name: rng.normal(size=shape) for name, shape in shapes.items()} for _ in range(2))
+    off = ign.differences(a, b)
+    film = np.abs(a["film"][:, 0] - b["film"][:, 0]).max()
+    first = np.abs(a["scores"][:, :, :, :, 0, 0] - b["scores"][:, :, :, :, 0, 0]).max()
+    want = {"film": (film, 0.01), "first scores": (first, 0.01)}
+    cut = lambda f, *at: np.clip(f["scores"][at[0], at[1], :, :, 3, at[2]], -1, 1).ravel()
+    pairs = {
+        f"{name}, {data}, {measure}": (cut(a, i, j, q), cut(b, i, j, q))
+        for i, name in enumerate(ign.MODELS)
+        for j, data in enumerate(ign.DATA)
+        for q, measure in enumerate(("mmd2", "near", "reached"))
+    } | {"control, mmd2": (a["control"][:, 0], b["control"][:, 0])}
+    for name, (x, y) in pairs.items():
+        apart = x.mean() - y.mean()
+        error = apart / ttest_ind(x, y, equal_var=False).statistic
+        want[name] = (abs(apart), 5 * error + 0.002)
+    assert off.keys() == want.keys()
+    for name, pair in off.items():
+        assert pair == pytest.approx(want[name]), name
+
+
+def test_the_command_makes_and_compares(small, tmp_path, monkeypatch):
     file, other = (str(tmp_path / f"{name}.npz") for name in "ab")
-    small = {
-        "seeds": [0, 1],
-        "rates": (0.002, 0.001),
-        "marks": (3, 6),
-        "film": (3, 6),
-        "digit_steps": 0,
-        "shown": (3, 6),
-    }
-    experiment = ign.experiment
-    monkeypatch.setattr(ign, "experiment", lambda: experiment(**small))
+    monkeypatch.setattr(ign, "experiment", lambda: small[0])
     monkeypatch.setattr("sys.argv", ["ign", file])
     ign.main()
     arrays = dict(np.load(file))
-    one = [Setting(0, rate=ign.CASE, centre=c) for c in (0.0, 3.0)]
-    np.testing.assert_allclose(arrays["film"][:, -1], ign.train_ign(one, [6])[6], atol=0.01)
+    assert arrays.keys() == small[0].keys()
     for change in (0, 0.1, np.nan):
         np.savez(other, **{k: v + np.float16(change) for k, v in arrays.items()})
         monkeypatch.setattr("sys.argv", ["ign", file, "--compare", other])
@@ -223,9 +304,27 @@ def test_the_command_makes_and_compares(tmp_path, monkeypatch):
         assert bool(end.value.code) == (change != 0)
 
 
-def test_digits_with_white_and_with_fitted_noise():
+def test_digits_with_white_and_with_fitted_noise(shipped):
     task = ign.Digits()
     root = task.root.double()
     torch.testing.assert_close(root @ root.T, task.C, atol=1e-4, rtol=0)
-    scores, images = ign.digits([0, 1], 3)
+    scores, images = ign.digits([0, 1], 6)
     assert (scores.shape, images.shape) == ((6, 5, 2), (6, 8, 64))
+    for k in (0, 1, 4):  # what no network has touched
+        np.testing.assert_allclose(scores[k], shipped["digits"][k][:, :2], atol=0.005, rtol=0.002)
+        np.testing.assert_allclose(images[k], shipped["images"][k], atol=0.005)
+    setting, widths, forger = [Setting(s, rate=0.001) for s in (0, 1)], (64, 64, 32, 64, 64), (64, 64, 32, 64)
+    z = torch.stack([torch.randn(600, 64, generator=torch.Generator().manual_seed(99 + s)) for s in (0, 1)])
+    noise = z, z @ task.root.T
+    white, fitted = (ign.train_ign(setting, [6], widths, task.batches([0, 1], [fit, fit]))[6] for fit in (False, True))
+    rival = ign.train_gan("WGAN-GP", setting, [2], forger, (64, 64, 32, 1), task.batches([0, 1], [False, False]))[2]
+    for k, W, u in ((2, white, noise[0]), (3, rival, noise[0]), (5, fitted, noise[1])):
+        y = ign.acting(W, forger if k == 3 else widths)(u)
+        np.testing.assert_allclose(images[k], y[0, :8], atol=1e-3)
+        moved = (y - u).square().sum((1, 2)) / u.square().sum((1, 2))
+        np.testing.assert_allclose(scores[k, 1], moved.sqrt(), atol=1e-3)
+
+
+def test_a_layer_may_be_narrower_than_the_points():
+    task = ign.Digits()
+    assert ign.train_ign([Setting(0)], [1], (64, 8, 64), task.batches([0], [False]))[1].shape == (1, 64 * 17 + 8)
