@@ -125,7 +125,8 @@ SIZED = re.compile(
     r"(.*\.)?(arange|linspace|geomspace|logspace|zeros|ones|eye|full|empty|tile|repeat|reshape|view|range|tqdm)"
 )
 INERT = re.compile(
-    r"strict|check_finite|copy|desc|leave|dtype|device|alt|caption|label|display|disable|retain_graph|rounds"
+    r"strict|check_finite|copy|desc|leave|mininterval|dtype|device|alt|caption|label|display|disable|retain_graph"
+    r"|rounds"
 )
 SEEDS = re.compile(r"rng|seed|generator|chance")
 TOLERANCE = re.compile(r"[ar]?tol(erance)?|margin|slack")
