@@ -70,6 +70,12 @@ def test_a_small_direction_of_a_large_batch_is_kept():
     assert lora_ga(G, 1)[1].abs().sum((1, 2)).min() == 1
 
 
+def test_what_is_rounding_is_measured_by_the_longer_side():
+    G = torch.zeros(100, 2, **DOUBLE)
+    G[0, 0], G[1, 1] = 1, 5e-15  # below 100 ε, above 2 ε
+    assert not lora_ga(G, 1)[1].any() and not lora_ga(G.T, 1)[1].any()
+
+
 def test_the_largest_entry_of_a_column_is_positive():
     A = lora_ga(gauss(20, 9, 7), 3)[0]
     assert (A.gather(1, A.abs().argmax(1, keepdim=True)) > 0).all()
@@ -293,7 +299,10 @@ def test_the_search_knows_nothing_of_the_size_of_the_gradient(task):
 
 
 def test_live_counts_bytes():
+    before = torch.zeros(5000, dtype=torch.uint8)
     with lora.Live() as live:
+        half = before[:2500]  # nothing new
+        assert (live.now, live.peak, len(half)) == (0, 0, 2500)
         one = torch.zeros(1000, dtype=torch.uint8)
         two = one[:500]  # a view costs nothing
         three = torch.ones(300, dtype=torch.uint8)
@@ -326,7 +335,7 @@ def test_the_command_makes_and_compares(tmp_path, monkeypatch):
     lora.main()
     arrays = dict(np.load(made))
     for change, says in ((1e-9, "0"), (0.01, "differs")):
-        np.savez(other, **(arrays | {"loss": arrays["loss"] + change}))
+        np.savez(other, **(arrays | {"loss": arrays["loss"] + change * np.eye(len(arrays["loss"].T))[0]}))
         monkeypatch.setattr("sys.argv", ["lora", made, "--compare", other])
         with pytest.raises(SystemExit, match=says):
             lora.main()

@@ -310,7 +310,7 @@ def change(task, Ws, loss):
 
 def full_change(task, rule, steps=10):
     """The change by full fine-tuning after ten steps, for each network at its own best rate: (S, ·)."""
-    made = parts(task, task.G, "full", 0), task.tune, task.batches[:steps]
+    made = parts(task, task.G, "full", None), task.tune, task.batches[:steps]
     [Ws] = train(*made, *RULES[rule]).values()
     return change(task, Ws, losses(task.tune, Ws).nan_to_num(torch.inf))
 
@@ -332,7 +332,7 @@ def distance(Ws, to, since):
 def full_path(task, rule, steps=MARKS[-1], marks=MARKS):
     """Where full fine-tuning stands after each of marks, at the rate 2⁻³ (SGD) or 2⁻⁷ (Adam)."""
     rate = {"SGD": 2.0**-3, "Adam": 2.0**-7}[rule]
-    return train(parts(task, task.G, "full", 0), task.tune, task.batches[:steps], RULES[rule][0], [rate], marks)
+    return train(parts(task, task.G, "full", None), task.tune, task.batches[:steps], RULES[rule][0], [rate], marks)
 
 
 def lots(task, N):
@@ -359,7 +359,7 @@ def experiment(task, ranks=RANKS, starts=STARTS, few=FEW, rules=RULES):
     found, right, held = {"loss": [], "rate": [], "there": [], "gap": [], "aside": []}, [], []
     for rule in rules:
         far, own = full_path(task, rule), full_change(task, rule)
-        whole = measure(task, rule, "full", 0, far, own) if "full" in starts else None  # it has no rank
+        whole = measure(task, rule, "full", None, far, own) if "full" in starts else None  # it has no rank
         for r in ranks:
             for start in starts:
                 one = whole if start == "full" else measure(task, rule, start, r, far, own)
