@@ -217,7 +217,7 @@ class MLA(_Layer):
 
     def __init__(self, d, h, d_k, d_v, d_c, d_r, d_q=None, *, norm=False, base=10_000.0, yarn=None):
         super().__init__()
-        _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, d_q=1 if d_q is None else d_q)
+        _sizes(d=d, h=h, d_k=d_k, d_v=d_v, d_c=d_c, d_r=d_r, d_q=d if d_q is None else d_q)
         _base(base, yarn, d_r=d_r)
         self.d, self.d_k, self.d_c, self.base, self.yarn, self.width = d, d_k, d_c, base, yarn, d_c + d_r
         self.W_cq = None if d_q is None else self._weight(d, d_q)
