@@ -32,7 +32,7 @@ def edits(node):
     called = getattr(node.parent, "func", None) is node
     match node:
         case ast.BinOp(left=a, op=op, right=b):
-            if type(op) in OPERATORS:
+            if type(op) in OPERATORS and not (isinstance(op, (ast.Mult, ast.Div)) and is_sign(b)):
                 yield ast.BinOp(a, OPERATORS[type(op)](), b)
             if isinstance(op, (ast.Mult, ast.Div)):  # a factor dropped, the constant one if there is one
                 yield b if isinstance(op, ast.Mult) and isinstance(a, ast.Constant) else a
@@ -67,6 +67,16 @@ def edits(node):
             yield x
         case ast.Call(func=ast.Attribute(value=x, attr=name), args=args) if name in DROPPED:
             yield args[0] if dotted(x) in MODULES and args else x
+
+
+def is_sign(node):
+    """1 or −1, or a list of these: to divide by it is to multiply by it."""
+    match node:
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return all(map(is_sign, parts))
+        case ast.Constant(value=1) | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
+            return True
+    return False
 
 
 def is_index(node):
@@ -122,7 +132,7 @@ RANDOM = re.compile(
     r"|standard_\w+|rand\w*|default_rng|manual_seed)"
 )
 SIZED = re.compile(
-    r"(.*\.)?(arange|linspace|geomspace|logspace|zeros|ones|eye|full|empty|tile|repeat|reshape|view|range|tqdm)"
+    r"(.*\.)?(arange|linspace|geomspace|logspace|zeros|ones|eye|full|empty|tile|repeat|reshape|view|range|tqdm|workdps)"
 )
 INERT = re.compile(
     r"strict|check_finite|copy|desc|leave|mininterval|dtype|device|alt|caption|label|display|disable|retain_graph"

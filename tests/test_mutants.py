@@ -37,6 +37,7 @@ def changes(*cells, tags=()):
         ("y = a + b", ["y = a - b"]),
         ("y = 2 * a", ["y = 2 / a", "y = a", "y = 3 * a"]),
         ("y = a / b", ["y = a * b", "y = a"]),
+        ("y = a * [1, -1.0]", ["y = a", "y = a * [1, 1.0]", "y = a * [1, -2.0]", "y = a * [2, -1.0]"]),
         ("y = a @ b", ["y = b @ a"]),
         ("y = a ** 2", ["y = a * 2", "y = a ** 3"]),
         ("y = -a", ["y = a"]),
@@ -68,6 +69,7 @@ def test_one_node_is_changed(before, after):
     "rule, source",
     [
         ("sizes and cases", "n, m = 30, 2**4\nx = np.arange(1, 9)\nfor b in (1, 2):\n    f(b)"),
+        ("sizes and cases", "with mpmath.workdps(40):  # one digit more\n    f(x)"),
         (
             "random data",
             "x = 2 * rng.normal(size=(n + 1, 3)) / d**0.5 + 1\nq = torch.randn(5)\ny = q[-1]\nz = f(a, seed=1)",
