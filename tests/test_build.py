@@ -18,6 +18,7 @@ from helpers.browser import ROOT
 
 sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book/_ext")]
 import build  # noqa: E402
+import cells  # noqa: E402
 import formulas  # noqa: E402
 import mistakes  # noqa: E402
 import pictures  # noqa: E402
@@ -219,6 +220,19 @@ def test_labels_and_ids_are_given_once(tmp_path, told):
         (("b", 20_002), "the label fig-a is taken, in a.ipynb: give it another name"),
         (("b", 30_002), "an earlier cell has this id: give it another"),
     ]
+
+
+def test_a_boxed_cell_goes_into_the_box_before_it(monkeypatch):
+    """Not into one that explains a check, nor where no box is."""
+    told = []
+    monkeypatch.setattr(cells, "LOGGER", SimpleNamespace(warning=lambda *words, location, type: told.append(location)))
+    boxes = [nodes.admonition(classes=kinds) for kinds in (["dropdown"], ["check", "dropdown"])]
+    boxed = [nodes.container(nb_element="cell_code", classes=["tag_machinery", "tag_boxed"]) for _ in range(4)]
+    page = new_document("")
+    page += [boxed[0], boxes[0], boxed[1], boxed[2], boxes[1], boxed[3]]
+    cells.Boxes(page).apply()
+    assert boxes[0].children == boxed[1:3] and page.children == [boxed[0], *boxes, boxed[3]]
+    assert told == [boxed[0], boxed[3]]
 
 
 def test_what_a_cell_writes_to_stderr_is_told(tmp_path, told):

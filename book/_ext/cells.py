@@ -4,7 +4,8 @@ A code cell with one of the tags of `RANKS` is folded under what it shows; neigh
 lines that checks leave, the page shows one for each claim, where its first check stands, and a button for each variant
 that was broken there; single lines stand in the fold, of those that are alike the worst, and so does an admonition of
 class `check`, which is where a tolerance is explained. How a statement in a box that opens was checked stands in that
-box. A solution takes in the cells that follow it, up to the next exercise or heading.
+box. A solution takes in the cells that follow it, up to the next exercise or heading, and any box a picture after it
+that is tagged `boxed`.
 """
 
 import html
@@ -22,6 +23,22 @@ RANKS = {"check": "How it was checked", "broken": "What would go wrong", "machin
 LINE = re.compile(
     r'<p class="check check-(pass|broken)"(?: data-term="(\w+)")?>.*?href="#([^"]*)".*?check-seen">(.*?)</span>'
 )
+
+
+class Boxes(SphinxTransform):
+    """Put a cell with the tag `boxed`, a picture that the way does not need, into the box that opens before it."""
+
+    default_priority = 10
+
+    def apply(self):
+        for cell in [node for node in self.document.findall(nodes.container) if "tag_boxed" in node["classes"]]:
+            siblings = cell.parent.children
+            before = siblings[max(siblings.index(cell) - 1, 0)]
+            if rank(before) is not None or "dropdown" not in before.get("classes", ()):
+                LOGGER.warning("the cell is tagged 'boxed', and no box stands before it", location=cell, type="mistake")
+                continue
+            siblings.remove(cell)
+            before += cell
 
 
 class Solutions(SphinxTransform):
@@ -174,6 +191,7 @@ def no_lines(cell):
 
 
 def setup(app):
+    app.add_transform(Boxes)
     app.add_transform(Solutions)
     app.connect("doctree-resolved", fold, priority=700)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
