@@ -17,15 +17,17 @@ export const compute = ({ values }, { order, read, scores, cut, old }) => {
   const seen = order.slice(0, read), at = cut ? order.length / 2 : order.length;
   const piles = [seen.slice(0, at), seen.slice(at)].map((pages) => walk(one, pages));
   const state = piles.map((pile) => pile.at(-1) ?? EMPTY).reduce(merge);
-  const plain = seen.reduce(([y1, y2, z], j) => {
+  const add = (pages) => pages.reduce(([y1, y2, z], j) => {
     const w = Math.exp(scores[j] / 2);
     return [y1 + w * values[j][0], y2 + w * values[j][1], z + w];
   }, [0, 0, 0]);
+  const plain = add(seen);
   return {
     walks: piles.map((pile) => pile.map(mean)),
     piles: piles.map((pile) => pile.at(-1) ?? null),
     state: read ? state : null,
     plain: Number.isFinite(plain[2]) ? plain : null,
+    sums: [seen.slice(0, at), seen.slice(at)].map(add), // the plain ones of each pile
     end: mean(walk(one, order).at(-1)),
     before: old ? mean(walk(by(old), order).at(-1)) : null,
   };
@@ -37,7 +39,7 @@ const BARS = { x: 296, step: 32, top: TOP + 22, base: TOP + 122, most: 4 };
 const BIG = 2000;
 const to = ([x, y]) => [SIDE / 2 + 112 * x, TOP + SIDE / 2 - 112 * y];
 const height = (s) => (s === BIG ? BARS.base - BARS.top + 14 : ((s + BARS.most) / (2 * BARS.most)) * (BARS.base - BARS.top - 6) + 4);
-const show = (x) => (Number.isFinite(x) ? (Math.abs(x) < 0.005 ? 0 : x).toFixed(2).replace("1000.00", "1000") : "−∞").replace("-", "−");
+const show = (x, digits = 2) => (Number.isFinite(x) ? (Math.abs(x) < 0.5 * 10 ** -digits ? 0 : x).toFixed(digits).replace("1000.00", "1000") : "−∞").replace("-", "−");
 
 const cross = ([ax, ay], [bx, by], [cx, cy]) => (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
 const hull = (points) => {
@@ -52,7 +54,7 @@ const hull = (points) => {
 
 export const draw = (data, state) => {
   const { values } = data, { order, read, scores, page, cut } = state, n = order.length;
-  const { walks, piles, state: kept, plain, end, before } = compute(data, state);
+  const { walks, piles, state: kept, plain, sums, end, before } = compute(data, state);
   const here = kept && mean(kept);
   const line = (points) => points.map((p, k) => `${k ? "L" : "M"}${to(p).map((x) => x.toFixed(1)).join(" ")}`).join("");
   const cards = order.map((j, k) => {
@@ -77,16 +79,17 @@ export const draw = (data, state) => {
     : [["m", "−∞", "none"], ["y", "0, 0", "0, 0"], ["z", "0", "0"]];
   const result = here ? `(${show(here[0])}, ${show(here[1])})` : "nothing yet";
   rows.push(["y/z", here ? result.slice(1, -1) : "", plain ? (here ? "the same" : "") : "∞/∞"]);
-  // Of two piles the box shows both states and the merged one.
-  const states = cut && [...piles, kept].map((state) => (state ?? EMPTY).map(show));
-  const heads = states ? ["pile 1", "pile 2", "merged"] : ["÷ eᵐ", "plain"], at = states ? [58, 117, 176] : [80, 168];
-  const lines = states ? ["m", "", "", "z"].map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
+  // Of two piles the box shows the plain sums of each and of both or, where these overflow, both states and the merged one.
+  const states = cut && (plain ? [...sums, plain] : [...piles, kept]).map((state) => (state ?? EMPTY).map((x) => show(x, plain ? 3 : 2)));
+  const heads = states ? (plain ? ["pile 1", "+ pile 2", "= both"] : ["pile 1", "pile 2", "merged"]) : ["÷ eᵐ", "plain"], at = states ? [58, 117, 176] : [80, 168];
+  const lines = states ? (plain ? ["", "", "z"] : ["m", "", "", "z"]).map((name, k) => [name, ...states.map((state) => state[k])]) : rows;
   const box = { x: 268, y: 214 };
   const table = lines.map((line, k) => line.map((text, c) => `<text x="${box.x + (c ? at[c - 1] : 8)}" y="${box.y + 41 + 19 * k}" font-size="13" ${c ? 'text-anchor="middle"' : 'font-style="italic"'}>${text}</text>`).join(""));
   // There y, two numbers, stands on two lines.
-  const pair = states ? `<text x="${box.x + 8}" y="${box.y + 70}" font-size="13" font-style="italic">y</text><path d="M${box.x + 25} ${box.y + 48}h-5v34h5" fill="none" stroke="currentColor" stroke-opacity=".6"/>` : "";
+  const low = box.y + (plain ? 29 : 48);
+  const pair = states ? `<text x="${box.x + 8}" y="${low + 22}" font-size="13" font-style="italic">y</text><path d="M${box.x + 25} ${low}h-5v34h5" fill="none" stroke="currentColor" stroke-opacity=".6"/>` : "";
   const said = !read ? (before ? "A new query, new scores: the cross has moved, and the old output (dashed ring) is of no use. Read the pages again." : "Nothing has been read.") : `${read} of ${n} pages read, page ${order[read - 1] + 1} last: y/z is at ${result}.`;
-  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The plain sums have overflowed." : "") + (cut && walks[1].length ? " Each pile has a state of its own; merged, they give the ring." : "");
+  const tail = (read === n ? " It has arrived at the cross." : "") + (read && !plain ? " The plain sums have overflowed." : "") + (cut && walks[1].length ? ` Each pile has ${plain ? "sums" : "a state"} of its own; ${plain ? "added" : "merged"}, they give the ring.` : "");
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" style="display:block;width:100%;height:auto" font-size="14" fill="currentColor" aria-label="Six pages in the order ${order.map((j) => j + 1).join(", ")}${cut ? ", in two piles" : ""}, their scores ${scores.map((s) => s / 2).join(", ")}, and a walk in the plane of their values. Page ${page + 1} is chosen. ${said}${tail}">
       ${cards.join("")}<path d="M${headAt - 8} 56L${headAt} 42L${headAt + 8} 56Z" fill="var(--t-blue)" class="t-blue"/>
@@ -97,8 +100,8 @@ export const draw = (data, state) => {
       ${here ? `<circle cx="${to(here)[0]}" cy="${to(here)[1]}" r="8" fill="none" class="t-orange" stroke="var(--t-orange)" stroke-width="3"/>` : ""}
       <text x="${BARS.x - 14}" y="28">score of each page</text>${bars.join("")}
       <rect x="${box.x}" y="${box.y}" width="210" height="112" rx="4" fill="none" stroke="currentColor"/>
-      <text x="${box.x + 8}" y="${box.y + 18}">${states ? "" : "state"}</text>${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}${pair}
-      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept: m, y (two numbers), z${cut ? " of each pile" : ""} and the query${cut ? "" : ", for any number of pages"}</text></svg>`,
+      <text x="${box.x + 8}" y="${box.y + 18}">${states ? "" : "state"}</text>${states && plain ? `<text x="${box.x + 8}" y="${box.y + 98}" font-size="13">plain sums, rounded</text>` : ""}${heads.map((head, k) => `<text x="${box.x + at[k]}" y="${box.y + 18}" text-anchor="middle">${head}</text>`).join("")}${table.join("")}${pair}
+      <text x="4" y="${H - 24}" font-size="13">○ y/z so far, × where it ends</text><text x="4" y="${H - 6}" font-size="13">kept${cut ? "" : " for any number of pages"}: y (two numbers), z${cut ? " of each pile" : ""}, query (m later)</text></svg>`,
     see: said + tail,
     knobs: Object.fromEntries([["head", [headAt, 52]], ...scores.map((s, j) => [`score ${j}`, [BARS.x + BARS.step * order.indexOf(j), BARS.base - height(s)]])]),
   };
