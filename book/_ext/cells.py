@@ -56,6 +56,13 @@ class Solutions(SphinxTransform):
                 content += node
 
 
+def cell_of(node):
+    """The code cell in which a node stands, or None."""
+    while node is not None and node.get("nb_element") != "cell_code":
+        node = node.parent
+    return node
+
+
 def rank(node):
     """The rank of a folded cell, "" for an open one, None for anything else."""
     classes = node.get("classes", []) if isinstance(node, nodes.Element) else []

@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from cells import RANKS
+from cells import RANKS, cell_of
 from docutils import nodes
 from ledger import RESULTS
 from sphinx.util import logging
@@ -182,12 +182,9 @@ def outputs(app, doctree):
         what = f"writes to stderr: {said}: mend that, or silence it where it is meant"
         LOGGER.warning(what, location=(app.env.docname, node.line - 1 + int(line or 1)), type="mistake")
     for image in doctree.findall(nodes.image):
-        parent = image.parent
-        while parent is not None and parent.get("nb_element") != "cell_code":
-            parent = parent.parent
-        if parent is not None:
+        if cell := cell_of(image):
             what = "a figure is shown as it is: end the cell with show(fig, label=…, caption=…, alt=…)"
-            LOGGER.warning(what, location=parent, type="mistake")
+            LOGGER.warning(what, location=cell, type="mistake")
 
 
 class Tags(HTMLParser):

@@ -10,6 +10,7 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
+from cells import cell_of
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
@@ -62,9 +63,7 @@ class Pictures(SphinxTransform):
 
 def line_of_caption(output, label):
     """The line of its cell where the caption of the figure with this label begins, which mostly follows the label."""
-    cell = output.parent
-    while cell is not None and cell.get("nb_element") != "cell_code":
-        cell = cell.parent
+    cell = cell_of(output)
     source = cell.children[0].astext() if cell else ""
     at = max(source.find("caption=", source.find(label)), source.find("caption="), 0)
     return source.count("\n", 0, at) + 1
