@@ -136,10 +136,14 @@ class Laboratory:
 
     async def picture(self, engine, width, height):
         """A sentence untranslated, translated before and after typesetting, and marked: (4 height, width, 4)."""
+        await self.pages[engine].evaluate("() => lab.paragraphs()")
+        return await self.shot(engine, width, 4 * height)
+
+    async def shot(self, engine, width, height):
+        """What its page shows, from the first line of its paragraphs on: (height, width, 4)."""
         page = self.pages[engine]
         await page.bring_to_front()  # what lies behind is painted late
-        await page.evaluate("() => lab.paragraphs()")
-        clip = {"x": 8, "y": 18, "width": width, "height": 4 * height}
+        clip = {"x": 8, "y": 18, "width": width, "height": height}
         return plt.imread(BytesIO(await page.screenshot(clip=clip)))
 
 

@@ -66,30 +66,45 @@ async function away() {
   ]);
 }
 
+/** A font whose letters are low, or high. */
+async function font(sizeAdjust) {
+  const source = "url(node_modules/katex/dist/fonts/KaTeX_Main-Regular.woff2)";
+  const face = new FontFace(`fitted${parseInt(sizeAdjust)}`, source, { sizeAdjust });
+  document.fonts.add(await face.load());
+  return face;
+}
+
+/** In a box of this font: typeset a block off the page and one in it; see `fitted`. */
+async function beside(box, { family }, size, off, inside) {
+  const [part, ruler] = [document.createElement("div"), document.createElement("div")];
+  part.style.cssText = `font: ${size}px/48px ${family}; width: 3000px`;
+  ruler.style.width = "10ex";
+  part.append(inside, ruler);
+  box.append(part);
+  await lab.typeset(off);
+  await lab.typeset(inside);
+  inside.after(off);
+  const wide = (node) => node.getBoundingClientRect().width;
+  const formulas = [off, inside].map((block) => block.querySelector(lab.FORMULA));
+  const sizes = formulas.map((formula) => parseFloat(getComputedStyle(formula).fontSize));
+  return [...formulas.map(wide), ...sizes, wide(ruler) / (10 * size)];
+}
+
 /**
  * Beside fonts whose letter x is low, and high: of a formula typeset off the page, and of one typeset in it, the widths
  * and the sizes of their fonts, in px, and the height of x, in em; with MathJax's option `matchFontHeight` as given.
+ * With a source of its own, to be seen: the low ones, then the high ones, in the page and off it.
  */
-async function fitted(match) {
+async function fitted(match, tex) {
   const { options } = MathJax.startup.document.outputJax;
   const shipped = options.matchFontHeight;
   options.matchFontHeight = match;
-  const found = [];
+  const [box, found] = [fresh(), []];
   for (const sizeAdjust of ["70%", "150%"]) {
-    const face = new FontFace("fitted", "url(node_modules/katex/dist/fonts/KaTeX_Main-Regular.woff2)", { sizeAdjust });
-    document.fonts.add(await face.load());
-    const [off, inside, ruler] = [lab.make(1), lab.make(1), document.createElement("div")];
-    const box = fresh(inside, ruler);
-    box.style.cssText = "font: 40px fitted; width: 3000px";
-    ruler.style.width = "10ex";
-    await lab.typeset(off);
-    await lab.typeset(inside);
-    box.append(off);
-    const wide = (node) => node.getBoundingClientRect().width;
-    const formulas = [off, inside].map((block) => block.querySelector(lab.FORMULA));
-    const sizes = formulas.map((formula) => parseFloat(getComputedStyle(formula).fontSize));
-    found.push([...formulas.map(wide), ...sizes, wide(ruler) / 400]);
-    document.fonts.delete(face);
+    const face = await font(sizeAdjust);
+    const pair = tex ? seen(around(tex), around(tex)) : [lab.make(1), lab.make(1)];
+    found.push(await beside(box, face, tex ? 24 : 40, ...pair));
+    if (!tex) document.fonts.delete(face);
   }
   options.matchFontHeight = shipped;
   return found;
@@ -273,20 +288,51 @@ async function deaf(wrap) {
   return [whole, translated].map(Number);
 }
 
+/** Blocks to be seen, one below the other, each 48 px high. */
+const seen = (...blocks) => {
+  lab.page.style.position = "static";
+  for (const block of blocks) Object.assign(block.style, { height: "48px", margin: 0, overflow: "hidden" });
+  return blocks;
+};
+const visit = (block) => {
+  const translator = translators.texts(block);
+  translator.visit();
+  translator.stop();
+};
+
+/** A block's text, with this sign for a formula that is as it was typeset. */
+function text(block, sign) {
+  const copy = block.cloneNode(true);
+  for (const node of copy.querySelectorAll("script, .MathJax_Preview")) node.remove();
+  const formula = copy.querySelector(lab.FORMULA);
+  if (formula && !formula.querySelector("font")) formula.replaceWith(sign);
+  return copy.textContent;
+}
+
+/** What a visit leaves of a paragraph with this formula that is guarded, wrapped, marked: while it is raw, and once it is typeset. */
+async function places(tex) {
+  const found = [];
+  for (const place of ["guarded", "wrapped", "marked"])
+    for (const ready of [false, true]) {
+      const [block, span] = [document.createElement("p"), document.createElement("span")];
+      span.append(tex);
+      if (place === "wrapped") lab.guard(span);
+      block.append("The root ", place === "wrapped" ? span : tex, " is irrational.");
+      const box = fresh(block);
+      if (place === "guarded") lab.guard(block);
+      if (ready) await lab.typeset(block);
+      if (place === "marked") lab.mark(block);
+      visit(box);
+      found.push(text(block, "√2"));
+    }
+  return found;
+}
+
 /** A sentence to look at, four times, 48 px high: as typeset; translated before that; after it; and after a mark. */
 async function paragraphs() {
   const blocks = [0, 1, 2, 3].map(() => lab.make(2));
-  for (const block of blocks) {
-    block.textContent = String.raw`The steps: \(f(x)=1 \text{ if } x>0\).`;
-    Object.assign(block.style, { height: "48px", margin: 0, overflow: "hidden" });
-  }
-  const visit = (block) => {
-    const translator = translators.texts(block);
-    translator.visit();
-    translator.stop();
-  };
-  lab.page.style.position = "static"; // to be seen
-  fresh(...blocks);
+  for (const block of blocks) block.textContent = String.raw`The steps: \(f(x)=1 \text{ if } x>0\).`;
+  fresh(...seen(...blocks));
   visit(blocks[1]);
   await lab.typeset(...blocks);
   lab.mark(blocks[3]);
@@ -294,5 +340,5 @@ async function paragraphs() {
   await document.fonts.ready;
 }
 
-Object.assign(lab, { around, arrival, away, batches, contest, damage, deaf, fitted, now, paragraphs, recipe, selected, woken });
+Object.assign(lab, { around, arrival, away, batches, contest, damage, deaf, fitted, now, paragraphs, places, recipe, seen, selected, text, visit, woken });
 lab.ready = true;
