@@ -87,6 +87,14 @@ def test_heun_is_the_step_of_diffusers_heun():
         sample = after
 
 
+def test_two_steps_are_euler_first_and_then_exact_where_the_estimate_is_a_line():
+    grid, y = torch.tensor([3.0, 1.0, 0.4, 0.0], **DOUBLE), gauss(3, 4)
+    path = skip.two_step(lambda y, s: s * torch.ones_like(y), y, grid)
+    torch.testing.assert_close(path[:2], skip.euler(lambda y, s: s * torch.ones_like(y), y, grid)[:2])
+    squares = grid**2 / 2
+    torch.testing.assert_close(path[2:] - path[1], (squares[2:] - squares[1])[:, None, None].expand(2, 3, 4))
+
+
 def test_samplers_solve_the_gaussian_case():
     grid = torch.tensor([3.0, 1.0, 0.4, 0.0], **DOUBLE)
     exact = skip.Gauss(gauss(50, 1, 2, 2))
@@ -97,7 +105,7 @@ def test_samplers_solve_the_gaussian_case():
         skip.heun(exact.noise, y, fine)[-1], exact.move(y, fine[0], fine[-1]), rtol=1e-6, atol=1e-6
     )
     still = lambda y, s: torch.zeros_like(y)
-    for solver in (skip.euler, skip.heun):
+    for solver in (skip.euler, skip.heun, skip.two_step):
         assert torch.equal(solver(still, y, grid), y.expand(4, *y.shape))
 
 
@@ -250,6 +258,8 @@ def test_measurements_are_whole_and_small():
         "tried": (3, len(skip.FEW), len(skip.TRIED), B, 4),
         "blind": (B, 4),
         "identity": (len(skip.FEW), len(skip.IDENTITY), B, 4),
+        "others": (3, len(skip.OTHER), B, 4),
+        "rest": (3, len(skip.REST), B, 4),
         "shown": (5, len(skip.RHOS), 24, 8, 8),
     }
     assert all(np.isfinite(a).all() for a in arrays.values())
@@ -267,6 +277,7 @@ def test_the_command_makes_and_compares(tmp_path, monkeypatch):
         "rhos": [0.6, 1.0],
         "nets": ["first"],
         "few": [2],
+        "settings": [("two-step", "even", 3, 0.8)],
     }
     monkeypatch.setattr(skip, "experiment", lambda networks: whole(networks, **small))
     monkeypatch.setattr(skip, "train", lambda: load_file(SHIPPED))

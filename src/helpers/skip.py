@@ -131,6 +131,19 @@ def heun(e, y, grid, euler_last=True):
     return torch.stack(path)
 
 
+def two_step(e, y, grid):
+    """Adams and Bashforth: like `euler`, with the estimate carried on along a straight line from the step before."""
+    path, before = [y], None
+    for s, s_next in _levels(grid):
+        here = ahead = e(y, s)
+        if before:
+            ahead = here + (s_next - s) / 2 * (here - before[1]) / (s - before[0])
+        before = s, here
+        y = y + (s_next - s) * ahead
+        path.append(y)
+    return torch.stack(path)
+
+
 def ancestral(e, y, grid, chance):
     """Like `euler`, with less of y and new noise in each step, drawn from the generator `chance`."""
     path = [y]
@@ -497,6 +510,16 @@ LIKE = {  # name: is the answer changed, or else the noise; by a whole matrix; d
 }
 TRIED = [*CASES, *GAUSSIAN, *LIKE, *(f"{how}: {case}" for how, cases in AFTER.items() for case in cases)]
 IDENTITY = [0.8, 0.9, 0.95, 1.0, 1.05, 1.1]  # factors on the residual networks' identity branches
+BEST = [1.86, 0.81, 0.3]  # between the start and 0, the levels at which Euler keeps most of the digits' contrast
+RULES = {"Euler": euler, "Heun": heun, "two-step": two_step}
+LISTS = {"even": even, "Karras": karras, "best": lambda n: torch.tensor([even(1)[0].item(), *BEST, 0.0])}
+OTHER = [  # rule, levels, steps, ρ
+    *(("Heun", "even", n, rho) for n in (3, 4, 5, 6, 10, 20) for rho in (1.0, 0.8, 0.6)),
+    *(("two-step", "even", n, rho) for n in FEW for rho in (1.0, 0.8)),
+    *((rule, "Karras", 4, 1.0) for rule in ("Euler", "two-step")),
+    *(("Euler", "best", 4, rho) for rho in (1.0, 0.8)),
+]
+REST = ["open", "weaker", "open, as wide", "weaker, as narrow", "open, mean right", "weaker, mean right"]  # by `rest`
 
 
 def noise(number, blocks=BLOCKS, each=EACH):
@@ -661,14 +684,39 @@ def identity(measures, x, images, few=FEW):
     return torch.stack(rows).unflatten(0, (len(few), len(IDENTITY)))
 
 
+def others(network, measures, x, settings=OTHER):
+    """Marks (setting, B + 1, 4) of rules on levels that are not their own in the sweep."""
+    rows = []
+    for rule, levels, n, rho in tqdm(settings, desc="others"):
+        grid = LISTS[levels](n)
+        made = RULES[rule](estimator(network, taper(rho)), grid[0] * x.flatten(0, 1), grid)[-1].view(x.shape)
+        rows.append(marked(measures, x, made))
+    return torch.stack(rows)
+
+
+def rest(network, measures, x, other, images, n=20):
+    """Marks (case in REST, B + 1, 4) of Heun's rule in many steps, with ρ = 1 and 0.8.
+
+    As drawn; each with the other's contrast, by one factor on what lies around the mean, found from `other` noise; and
+    with the mean of the images.
+    """
+    opened, weaker = (draw(network, "Heun", n, rho, x) for rho in (1.0, 0.8))
+    apart = [draw(network, "Heun", n, rho, other).flatten(0, 1).var(0).mean() for rho in (1.0, 0.8)]
+    factor = (apart[1] / apart[0]).sqrt()
+    middle = lambda made: made.mean((0, 1))
+    wide, narrow = (middle(a) + by * (a - middle(a)) for a, by in ((opened, factor), (weaker, 1 / factor)))
+    right = [made - middle(made) + images.mean(0) for made in (opened, weaker)]
+    return torch.stack([marked(measures, x, made) for made in (opened, weaker, wide, narrow, *right)])
+
+
 def blind(x, images):
     """Images without a network: Gaussian ones with the mean and covariance of the real ones."""
     gauss = Gauss(images)
     return gauss.move(gauss.mean.view(gauss.shape) + 1e3 * x.double(), torch.tensor(1e3), torch.tensor(0.0)).float()
 
 
-def experiment(networks, blocks=BLOCKS, each=EACH, steps=STEPS, rhos=RHOS, nets=NETS, few=FEW):
-    """What chapter 7 ships, as arrays: marks of the sweep, what is tried, blind, and identity; and the digits shown."""
+def experiment(networks, blocks=BLOCKS, each=EACH, steps=STEPS, rhos=RHOS, nets=NETS, few=FEW, settings=OTHER):
+    """What chapter 7 ships, as arrays: the marks of all that is measured here, and the digits shown."""
     images, _ = digits()
     measures, x, other = Measures(networks["features"][:5], images), noise(0, blocks, each), noise(1, blocks, each)
     swept = {solver: sweep(networks["first"], measures, x, solver, counts, rhos) for solver, counts in steps.items()}
@@ -677,6 +725,8 @@ def experiment(networks, blocks=BLOCKS, each=EACH, steps=STEPS, rhos=RHOS, nets=
         "tried": torch.stack([cases(networks[net], measures, x, other, images, few) for net in nets]),
         "blind": marked(measures, x, blind(x, images)),
         "identity": identity(measures, x, images, few),
+        "others": torch.stack([others(networks[net], measures, x, settings) for net in nets]),
+        "rest": torch.stack([rest(networks[net], measures, x, other, images) for net in nets]),
     }
     return {name: a.numpy().astype(np.float32) for name, a in marks.items()} | {"shown": swept["Euler"][1].numpy()}
 
