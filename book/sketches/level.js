@@ -54,10 +54,12 @@ export const draw = (data, state) => {
   };
 };
 
+export const grasp = (data, { y }) => { // what a hand at this height sets
+  const hundredths = Math.round(HIGH + 6 - ((y - TOP) / U) * 100);
+  return { threshold: Math.max(0, Math.min(HIGH - LOW, hundredths - LOW)) };
+};
+
 export default stage({
   draw,
-  drag: (data, state, name, x, y) => {
-    const hundredths = Math.round(HIGH + 6 - ((y - TOP) / U) * 100);
-    return { threshold: Math.max(0, Math.min(HIGH - LOW, hundredths - LOW)) };
-  },
+  drag: (data, state, name, x, y) => grasp(data, { y }),
 });

@@ -141,9 +141,11 @@ const polar = (name, x, y) => {
   return { direction: (direction + 360) % 360, distance };
 };
 
+export const grasp = (data, { view, x, y }) => polar(view, x, y); // what a hand at a place of a view sets
+
 export default stage({
   draw,
-  drag: (data, state, name, x, y) => polar(name, x, y),
+  drag: (data, state, view, x, y) => grasp(data, { view, x, y }),
   tap(data, state, x, y) {
     const inside = ([, v]) => x >= v.x && x <= v.x + v.w && y >= v.y && y <= v.y + v.h;
     const view = Object.entries(VIEWS).find(inside);
