@@ -64,7 +64,7 @@ export const draw = (data, state) => {
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H + 7}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right ${COLUMNS} digits drawn in ${n} steps, what the valves change in them, and ${COLUMNS} real ones. Against open valves in as many steps: ${says}.">
       <defs><marker id="valves-tip" viewBox="0 0 6 6" refX="4" refY="3" markerWidth="5" markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="currentColor"/></marker></defs>
-      <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 12}" y="14" text-anchor="end" font-size="13">its noise</text>
+      <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 12}" y="14" text-anchor="end" font-size="13">estimated noise</text>
       ${bands.join("")}${factors.map((_, i) => node(LEFT + inset(i), i) + node(RIGHT - inset(i), i)).join("")}${steps.join("")}${under}${opened.join("")}${names.join("")}
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
@@ -72,7 +72,7 @@ export const draw = (data, state) => {
       <text x="232" y="71" font-size="13">valves change: <tspan fill="var(--t-purple)">■</tspan> more, <tspan fill="var(--t-orange)">■</tspan> less ink</text>${frames(232, 77)}${tiles(changed, 232, 77, "var(--t-purple)")}${tiles(changed.map((u) => -u), 232, 77, "var(--t-orange)")}
       <text x="232" y="128" font-size="13">real digits</text>${tiles(greys(data.real), 232, 134, "currentColor")}
       <text x="232" y="199">Distance from real digits</text><text x="${W - 2}" y="199" text-anchor="end" font-size="13">vs ring</text>
-      ${rows.join("")}<text x="${gauge(LOW)}" y="278" font-size="13">near</text><text x="${gauge(HIGH)}" y="278" text-anchor="end" font-size="13">far</text><text x="${(gauge(LOW) + gauge(HIGH)) / 2}" y="278" text-anchor="middle" font-size="13">tick: × 2</text><circle cx="238" cy="${H - 8}" r="6" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="250" y="${H - 4}" font-size="13">all valves open, as many steps</text></svg>`,
+      ${rows.join("")}<text x="232" y="276" font-size="13">one tick to the right: twice as far</text><circle cx="238" cy="${H - 8}" r="6" fill="none" stroke="currentColor" stroke-width="1.6"/><text x="250" y="${H - 4}" font-size="13">all valves open, as many steps</text></svg>`,
     see: `${n} steps, ρ = ${rho}, against open valves in as many steps: ${says}.`,
     knobs: { rho: [scale(rho), BASE] },
   };
