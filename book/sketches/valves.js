@@ -64,7 +64,7 @@ export const draw = (data, state) => {
   return {
     svg: `<svg role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H + 7}" style="display:block;width:100%;height:auto" font-size="14.5" fill="currentColor" aria-label="Left a U-Net whose six skips narrow towards the inmost, factor ${rho}; right ${COLUMNS} digits drawn in ${n} steps, what the valves change in them, and ${COLUMNS} real ones. Against open valves in as many steps: ${says}.">
       <defs><marker id="valves-tip" viewBox="0 0 6 6" refX="4" refY="3" markerWidth="5" markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="currentColor"/></marker></defs>
-      <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 12}" y="14" text-anchor="end" font-size="13">estimated noise</text>
+      <text x="${LEFT - 8}" y="14" font-size="13">noisy image</text><text x="${RIGHT + 26}" y="14" text-anchor="end" font-size="13">estimated noise</text>
       ${bands.join("")}${factors.map((_, i) => node(LEFT + inset(i), i) + node(RIGHT - inset(i), i)).join("")}${steps.join("")}${under}${opened.join("")}${names.join("")}
       <path d="M${LEFT} ${BASE}H${RIGHT}" stroke="currentColor" opacity=".5"/>${ticks.join("")}
       <text x="${middle}" y="${H - 4}" text-anchor="middle">ρ, the inmost valve</text>
