@@ -192,12 +192,12 @@ const STEPS = {
 /**
  * For each recipe, a list of steps, and for every set of its steps after which the translator may come by, and it always
  * does at the end: what it left. Each set has a box, a block and a translator of its own, and all go through the steps
- * together: to typeset many blocks takes little more time than to typeset one.
+ * together: to typeset many blocks takes little more time than to typeset one. The blocks have the n-th formula.
  */
-async function schedules(recipes, attributes = true) {
+async function schedules(recipes, attributes = true, n = 1) {
   const trials = recipes.map((steps) => Array.from({ length: 2 ** steps.length }, (_, set) => {
     const box = document.createElement("div");
-    return { steps, set, box, block: make(1), translator: translate(box, { delay: () => Infinity, attributes }) };
+    return { steps, set, box, block: make(n), translator: translate(box, { delay: () => Infinity, attributes }) };
   }));
   const all = trials.flat();
   clear();
