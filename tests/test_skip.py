@@ -192,6 +192,13 @@ def test_training_lowers_the_loss(monkeypatch):
         assert loss(skip.fit(network, loss, name)).item() < 0.9 * before
 
 
+def test_the_loss_is_that_of_the_noise_in_the_image():
+    torch.manual_seed(0)
+    image, wide = torch.rand(1, 1, 8, 8), lambda t: t[:, None, None, None]
+    tell = lambda y, t: (y / wide(skip.alpha(t)) - image) / wide(skip.s_of(t))
+    assert skip.denoising(image)(tell) < 1e-5
+
+
 # ---- what is shipped
 
 
