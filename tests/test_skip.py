@@ -181,6 +181,26 @@ def test_residual_layers_take_a_factor():
     assert not torch.allclose(net(x, t), net(x, t, 0.9))
 
 
+def test_the_transformer_is_its_formulas():
+    torch.manual_seed(0)
+    net, x, t = skip.fresh("transformer").double(), gauss(3, 1, 8, 8), torch.tensor([0.2, 0.5, 0.9], **DOUBLE)
+    time, line = net.time(skip.waves(t)), lambda layer, u: u @ layer.weight.T + layer.bias
+    norm = lambda u: (u - u.mean(-1, keepdim=True)) / (u.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+    cut = lambda x: x.reshape(3, 4, 2, 4, 2).transpose(2, 3).reshape(3, 16, 4)
+    for rho in (1.0, 0.9):
+        h = line(net.first, cut(x)) + net.place
+        for mix, bend, first, second in zip(net.mix, net.bend, net.times[::2], net.times[1::2], strict=True):
+            heads = line(mix[0], norm(h) + line(first, time)[:, None]).reshape(3, 16, 3, 4, 12)
+            q, k, v = (heads[:, :, i].transpose(1, 2) for i in range(3))
+            seen = torch.softmax(q @ k.mT / 12**0.5, -1) @ v
+            h = rho * h + line(mix[1], seen.transpose(1, 2).reshape(3, 16, 48))
+            u = line(bend[0], norm(h) + line(second, time)[:, None])
+            h = rho * h + line(bend[2], u * (1 + torch.erf(u / 2**0.5)) / 2)
+        torch.testing.assert_close(cut(net(x, t, rho)), line(net.last[1], norm(h)))
+    sizes = len(net.norms), len(net.mix), net.bend[0][0].out_features
+    assert sizes == (8, 4, 192) and 0.015 < net.place.std() < 0.025
+
+
 def test_training_lowers_the_loss(monkeypatch):
     images, labels = skip.digits()
     assert images.shape == (1797, 1, 8, 8) and images.aminmax() == (-1, 1) and labels.max() == 9
@@ -302,6 +322,9 @@ def test_the_command_makes_and_compares(tmp_path, monkeypatch):
             skip.main()
     short = {name: a[:1] for name, a in arrays.items()}
     assert skip.differences(short, arrays) == {"shapes": (np.inf, 1)}
+    one_off = arrays | {"blind": arrays["blind"] + 0.5 * (np.arange(4) == 0)}
+    apart = skip.differences(one_off, arrays)["blind"][0]
+    assert apart == pytest.approx(np.max(0.5 / (0.03 * np.abs(arrays["blind"][:, 0]) + 0.003)))
 
 
 # ---- measures
