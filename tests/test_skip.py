@@ -295,6 +295,17 @@ def test_measurements_are_whole_and_small():
     np.testing.assert_allclose(arrays["sweep"][0, steps, one], same, rtol=1e-4)
 
 
+def test_only_the_classifier_learns_names(monkeypatch):
+    losses = {}
+    monkeypatch.setattr(skip, "naming", lambda images, labels: "names")
+    monkeypatch.setattr(skip, "denoising", lambda images, rho: rho)
+    monkeypatch.setattr(skip, "fit", lambda network, loss, name: losses.update({name: loss}))
+    made = skip.train()
+    assert losses == {name: [rho] * 6 for name, (_, _, rho) in skip.CONFIG["networks"].items()} | {"features": "names"}
+    torch.manual_seed(4)
+    assert torch.equal(made["features.1.weight"], skip.fresh("features")[1].weight.half())
+
+
 def test_the_command_makes_and_compares(tmp_path, monkeypatch):
     whole = skip.experiment
     small = {
@@ -315,6 +326,9 @@ def test_the_command_makes_and_compares(tmp_path, monkeypatch):
     assert (tmp_path / SHIPPED.name).read_bytes() == SHIPPED.read_bytes()
     arrays = dict(np.load(made))
     assert arrays["sweep"].shape == (2, 1, 2, 3, 4) and arrays["tried"].shape == (1, 1, len(skip.TRIED), 3, 4)
+    images, x = skip.digits()[0], skip.noise(0, 2, 80)
+    blind = skip.marked(skip.Measures(skip.load(SHIPPED)["features"][:5], images), x, skip.blind(x, images))
+    np.testing.assert_allclose(arrays["blind"], blind, rtol=1e-4)
     for change, says in ((1e-4, "0"), (0.5, "differ")):
         np.savez(tmp_path / "other.npz", **(arrays | {"sweep": arrays["sweep"] * (1 + change)}))
         monkeypatch.setattr("sys.argv", ["skip", str(tmp_path / "other.npz"), "--compare", str(made)])
